@@ -11,6 +11,7 @@
 #   make WERROR=0        warnings stay warnings (for packagers)
 #   make WITHOUT="libzstd libedit"    as if these were not installed
 #   make V=1             show the commands
+#   make install PREBUILT=1    install what is there, build nothing
 #
 # CC, AR, CFLAGS, CPPFLAGS, LDFLAGS, PKG_CONFIG, DESTDIR, PREFIX, BINDIR,
 # LIBDIR, INCLUDEDIR, MANDIR and DATADIR are the caller's to set.
@@ -132,6 +133,7 @@ Q  := $(if $(V),,@)
 all:
 
 ifneq ($(MAKECMDGOALS),clean)
+ifndef PREBUILT
 ifeq ($(filter zlib,$(FOUND)),)
 $(error zlib is required and $(PKG_CONFIG) does not find it: install \
 	zlib1g-dev and pkg-config (or run ./bootstrap deps))
@@ -144,6 +146,7 @@ $(info $(B): with $(FOUND)$(if $(MISSING),; missing (optional): $(MISSING)))
 endif
 ifneq ($(file <$(B)/sources),$(ALL_SRC))
 $(file >$(B)/sources,$(ALL_SRC))
+endif
 endif
 endif
 
@@ -255,7 +258,7 @@ ZSH  = $(DATADIR)/zsh/site-functions
 BASH_COMPLETION = $(DATADIR)/bash-completion/completions
 FISH = $(DATADIR)/fish/vendor_completions.d
 
-install: all
+install: $(if $(PREBUILT),,all)
 	install -d $(D)$(BINDIR) $(D)$(LIBDIR)/pkgconfig $(D)$(INCLUDEDIR)
 	install -m 755 $(BINS) $(D)$(BINDIR)
 	install -m 644 $(LIB) $(D)$(LIBDIR)

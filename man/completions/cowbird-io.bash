@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# bash completion of cowbird-io.  Options come from the tool's own help, so
+# that they cannot differ from it.
+
+# The option words of a help text on stdin.
+_cowbird_io_options() {
+	sed -n 's/^ \{1,8\}\(-.*\)/\1/p' | sed 's/   *.*//' |
+	    tr -s ' ,=[]' '\n' | grep '^-'
+}
+
+_cowbird_io() {
+	local tool=${COMP_WORDS[0]} cur=${COMP_WORDS[COMP_CWORD]}
+	local prev= words= IFS=$' \t\n'
+	[ "$COMP_CWORD" -eq 0 ] || prev=${COMP_WORDS[COMP_CWORD - 1]}
+	case $prev in
+	-f | --format)
+		words="raw qcow2" ;;
+	-t | --cache)
+		words="none writeback writethrough directsync unsafe" ;;
+	-c | --cmd)
+		words=$("$tool" -c help 2>/dev/null |
+		    sed -n 's/^\([a-z_]*\) .*-- .*/\1/p') ;;
+	*)
+		case $cur in
+		-*) words=$("$tool" --help 2>/dev/null |
+		    _cowbird_io_options) ;;
+		esac ;;
+	esac
+	if [ -n "$words" ]; then
+		COMPREPLY=($(compgen -W "$words" -- "$cur"))
+	else
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+	fi
+}
+complete -F _cowbird_io cowbird-io
