@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The library prints nothing and ends nothing: no stdio output, exit, abort or
-# assert in formats/, the tools' own support (cli) and the debug log excepted.
+# The library prints nothing and ends nothing: no stdout, stderr, exit, abort
+# or assert in formats/, the tools' own support (cli) and the debug log
+# excepted.  Writing to a stream that the caller handed in is no printing.
 . "$(dirname "$0")/../lib.sh"
 requires gcc
 
 cd "$SRC"
-calls='printf|fprintf|vprintf|vfprintf|dprintf|vdprintf|puts|fputs|putchar|putc|fputc|perror|psignal|syslog|warnx?|errx?|exit|_exit|_Exit|quick_exit|abort|assert|raise|kill|__builtin_trap'
+calls='printf|vprintf|dprintf|vdprintf|puts|putchar|perror|psignal|syslog|warnx?|errx?|exit|_exit|_Exit|quick_exit|abort|assert|raise|kill|__builtin_trap'
 bad=0
 while read -r file; do
 	# The preprocessor removes comments and keeps the lines' numbers; text
@@ -17,6 +18,8 @@ while read -r file; do
 		{
 			gsub(/\\./, ""); gsub(/"[^"]*"/, "\"\"")
 			if (match($0, "(^|[^A-Za-z0-9_>.])(" calls ")[ \t]*\\("))
+				print file ":" line ": " $0
+			if ($0 ~ /(^|[^A-Za-z0-9_])(stdout|stderr)([^A-Za-z0-9_]|$)/)
 				print file ":" line ": " $0
 			if ($0 ~ /#[ \t]*include[ \t]*<assert\.h>/)
 				print file ":" line ": " $0
