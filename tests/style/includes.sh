@@ -46,7 +46,7 @@ allowed='
 	cowbird.h:
 	image.h: base store
 	engine: image.h codec base store
-	image.c: image.h registry report base store
+	image.c: image.h registry codec report base store
 	registry: image.h base
 	copy: image.h codec base store
 	driver: image.h codec crypt report base store
