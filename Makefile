@@ -243,7 +243,8 @@ style: all
 	$(Q)tests/run 'style/*'
 
 man:
-	mandoc -Tlint -W warning $(wildcard man/*.[1-8])
+	$(if $(wildcard man/*.[1-8]),mandoc -Tlint -W warning \
+		$(wildcard man/*.[1-8]),@echo "no pages in man/" >&2; exit 1)
 
 bench: all
 	@test -x tests/bench/run || { echo "tests/bench/run is not there" >&2; \
