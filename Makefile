@@ -80,7 +80,8 @@ EDIT_LIBS := $(if $(filter libedit,$(FOUND)),\
 # --- Flags ------------------------------------------------------------------
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-	-Wvla -Wno-unused-parameter $(if $(filter 0,$(WERROR)),,-Werror)
+	-Wvla -Wno-unused-parameter -Wno-format-truncation \
+	$(if $(filter 0,$(WERROR)),,-Werror)
 
 # One set of objects serves the static and the shared library.  What the
 # shared one exports is said in formats/cowbird.map and nowhere else.
