@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * direct.h - O_DIRECT for callers who align nothing (file.c's own)
+ *
+ * Functions return 0 or -errno; file.c knows the words.
+ */
+#ifndef STORE_DIRECT_H
+#define STORE_DIRECT_H
+
+#include <stdint.h>
+#include <sys/uio.h>
+
+struct direct;
+
+/* For a file opened with O_DIRECT: finds out what alignment it wants.  NULL:
+ * no memory. */
+struct direct *direct_new(int fd);
+void direct_free(struct direct *);
+
+/* The smallest aligned request. */
+uint32_t direct_align(const struct direct *);
+
+/* All of iov, len bytes in sum; past the end zeros. */
+int direct_preadv(struct direct *, int fd, const struct iovec *iov, int n,
+    uint64_t off, uint64_t len);
+
+/* The same.  "buffered" is the same file opened without O_DIRECT, "size" not
+ * more than its size. */
+int direct_pwritev(struct direct *, int fd, int buffered,
+    const struct iovec *iov, int n, uint64_t off, uint64_t len,
+    uint64_t size);
+
+#endif

@@ -1,0 +1,922 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * file.c - a store in a regular file or on a block device
+ *
+ * Opening: what is there is first opened with O_PATH, which has no effect on
+ * it, looked at, and only then opened through /proc/self/fd: no FIFO makes us
+ * wait, no device notices us, and no name is resolved twice.  A file is
+ * emptied only once its lock is held.
+ *
+ * Size: writes that reach past the end raise it, never lower it, so parallel
+ * writes need no lock; for the same reason nothing here cuts a file but
+ * resize.  Devices have the size they have.
+ *
+ * What the file system cannot do is tried once and remembered.
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/bytes.h"
+#include "store/direct.h"
+#include "store/store.h"
+
+/* What was tried in vain. */
+enum {
+	NO_PUNCH = 1, NO_ZERO_RANGE = 2, NO_ALLOCATE = 4, NO_SEEK = 8,
+	NO_DISCARD = 16,
+};
+
+enum { FULL_CHUNK = 1024 * 1024 };
+
+struct file {
+	struct direct *direct;	/* NULL: through the page cache */
+	int buffered;		/* the file without O_DIRECT, for its tail; -1 */
+	int parent;		/* of a file we made; -1 */
+	bool created;
+	bool locked;		/* with the permissions below */
+	unsigned held, refused;
+	bool fixed;		/* a device: has the size it has */
+	bool block, regular;
+	uint32_t sector;	/* block device: unit of zero and punch */
+	atomic_uint missing;	/* NO_* */
+	atomic_bool parent_dirty; /* the name is not on stable storage yet */
+};
+
+static bool missing(const struct file *f, unsigned what)
+{
+	return atomic_load_explicit(&f->missing, memory_order_relaxed) & what;
+}
+
+static void grew(struct store *s, uint64_t end)
+{
+	const struct file *f = s->state;
+	uint64_t size = store_size(s);
+
+	while (size < end && !f->fixed &&
+	    !atomic_compare_exchange_weak(&s->size, &size, end))
+		;
+}
+
+/* ---- reading and writing */
+
+/* One system call, unless the kernel gives less than was asked for. */
+static int read_all(int fd, const struct iovec *iov, int n, uint64_t off)
+{
+	size_t skip = 0;
+	ssize_t r;
+
+	for (;;) {
+		while (n && skip >= iov->iov_len) {
+			skip -= iov->iov_len;
+			iov++;
+			n--;
+		}
+		if (!n)
+			return 0;
+		if (skip)
+			r = pread(fd, (char *)iov->iov_base + skip,
+			    iov->iov_len - skip, (off_t)off);
+		else
+			r = preadv(fd, iov, n < IOV_MAX ? n : IOV_MAX,
+			    (off_t)off);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return -errno;
+		if (r == 0)
+			break;
+		off += (uint64_t)r;
+		skip += (size_t)r;
+	}
+	/* Past the end. */
+	for (; n; n--, iov++, skip = 0)
+		memset((char *)iov->iov_base + skip, 0, iov->iov_len - skip);
+	return 0;
+}
+
+/* *done says how much was written, also on failure. */
+static int write_all(int fd, const struct iovec *iov, int n, uint64_t off,
+    uint64_t *done)
+{
+	size_t skip = 0;
+	ssize_t r;
+
+	*done = 0;
+	for (;;) {
+		while (n && skip >= iov->iov_len) {
+			skip -= iov->iov_len;
+			iov++;
+			n--;
+		}
+		if (!n)
+			return 0;
+		if (skip)
+			r = pwrite(fd, (char *)iov->iov_base + skip,
+			    iov->iov_len - skip, (off_t)(off + *done));
+		else
+			r = pwritev(fd, iov, n < IOV_MAX ? n : IOV_MAX,
+			    (off_t)(off + *done));
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return r < 0 ? -errno : -EIO;
+		*done += (uint64_t)r;
+		skip += (size_t)r;
+	}
+}
+
+static uint64_t iov_sum(const struct iovec *iov, int n)
+{
+	uint64_t len = 0;
+
+	while (n--)
+		len += (iov++)->iov_len;
+	return len;
+}
+
+static int file_preadv(struct store *s, const struct iovec *iov, int n,
+    uint64_t off, enum store_event event, struct error *err)
+{
+	struct file *f = s->state;
+	int ret;
+
+	if (f->direct)
+		ret = direct_preadv(f->direct, s->fd, iov, n, off,
+		    iov_sum(iov, n));
+	else
+		ret = read_all(s->fd, iov, n, off);
+	if (ret < 0)
+		return error_errno(err, -ret, "reading '%s' at offset %" PRIu64,
+		    s->name, off);
+	return 0;
+}
+
+static int file_pwritev(struct store *s, const struct iovec *iov, int n,
+    uint64_t off, enum store_event event, struct error *err)
+{
+	struct file *f = s->state;
+	uint64_t done = 0;
+	int ret;
+
+	if (f->direct) {
+		uint64_t len = iov_sum(iov, n);
+
+		ret = direct_pwritev(f->direct, s->fd, f->buffered, iov, n,
+		    off, len, store_size(s));
+		done = ret < 0 ? 0 : len;
+	} else {
+		ret = write_all(s->fd, iov, n, off, &done);
+	}
+	if (done)
+		grew(s, off + done);
+	if (ret < 0)
+		return error_errno(err, -ret, "writing '%s' at offset %" PRIu64,
+		    s->name, off);
+	return 0;
+}
+
+/* ---- space */
+
+/* 0, 1 where it is not to be had here, or -errno. */
+static int try_fallocate(struct store *s, unsigned what, int mode,
+    uint64_t off, uint64_t len)
+{
+	struct file *f = s->state;
+	int ret;
+
+	if (missing(f, what))
+		return 1;
+	do
+		ret = fallocate(s->fd, mode, (off_t)off, (off_t)len);
+	while (ret < 0 && errno == EINTR);
+	if (ret == 0)
+		return 0;
+	if (errno == EOPNOTSUPP || errno == ENOSYS || errno == ENODEV ||
+	    (errno == EINVAL && f->block)) {
+		atomic_fetch_or(&f->missing, what);
+		return 1;
+	}
+	return -errno;
+}
+
+static int no_fast_zeros(struct store *s, struct error *err)
+{
+	return error_set(err, ENOTSUP,
+	    "'%s' is on a file system or device without fast zeros", s->name);
+}
+
+static int zero_failed(struct store *s, uint64_t off, int ret,
+    struct error *err)
+{
+	return error_errno(err, -ret, "writing zeros to '%s' at offset %"
+	    PRIu64, s->name, off);
+}
+
+static int zero_file(struct store *s, uint64_t off, uint64_t len,
+    unsigned flags, struct error *err)
+{
+	uint64_t end = off + len, size = store_size(s);
+	int hole = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	int ret = 1;
+
+	if (flags & STORE_MAY_PUNCH) {
+		/* Grown by allocating the last byte: unlike ftruncate(),
+		 * that cannot cut off what others append meanwhile. */
+		ret = 0;
+		if (end > size)
+			ret = try_fallocate(s, NO_ALLOCATE, 0, end - 1, 1);
+		if (ret == 0 && off < size)
+			ret = try_fallocate(s, NO_PUNCH, hole, off, len);
+	}
+	if (ret == 1)
+		ret = try_fallocate(s, NO_ZERO_RANGE, FALLOC_FL_ZERO_RANGE,
+		    off, len);
+	if (ret == 1) {
+		/* The same in two steps. */
+		ret = try_fallocate(s, NO_PUNCH, hole, off, len);
+		if (ret == 0)
+			ret = try_fallocate(s, NO_ALLOCATE, 0, off, len);
+	}
+	if (ret == 1)
+		return no_fast_zeros(s, err);
+	if (ret < 0)
+		return zero_failed(s, off, ret, err);
+	grew(s, end);
+	return 0;
+}
+
+/* Whole sectors at once, what is left at the edges by writing. */
+static int zero_device(struct store *s, uint64_t off, uint64_t len,
+    unsigned flags, struct error *err)
+{
+	static const uint8_t zeros[4096];
+	struct file *f = s->state;
+	uint64_t from = align_up(off, f->sector);
+	uint64_t to = align_down(off + len, f->sector);
+	struct iovec iov = { (void *)(uintptr_t)zeros, 0 };
+	int ret = 1;
+
+	if (from >= to || f->sector > sizeof(zeros) ||
+	    !range_ok(off, len, store_size(s)))
+		return no_fast_zeros(s, err);
+	/* A hole is quick or is refused; a range of zeros may be written one
+	 * by one in the kernel. */
+	if (flags & STORE_MAY_PUNCH)
+		ret = try_fallocate(s, NO_PUNCH, FALLOC_FL_PUNCH_HOLE |
+		    FALLOC_FL_KEEP_SIZE, from, to - from);
+	if (ret == 1 && !(flags & STORE_NO_FALLBACK))
+		ret = try_fallocate(s, NO_ZERO_RANGE, FALLOC_FL_ZERO_RANGE |
+		    FALLOC_FL_KEEP_SIZE, from, to - from);
+	if (ret == 1)
+		return no_fast_zeros(s, err);
+	if (ret < 0)
+		return zero_failed(s, from, ret, err);
+	iov.iov_len = (size_t)(from - off);
+	if (iov.iov_len)
+		ret = file_pwritev(s, &iov, 1, off, EVENT_DATA, err);
+	iov.iov_len = (size_t)(off + len - to);
+	if (ret == 0 && iov.iov_len)
+		ret = file_pwritev(s, &iov, 1, to, EVENT_DATA, err);
+	return ret;
+}
+
+static int file_zero(struct store *s, uint64_t off, uint64_t len,
+    unsigned flags, struct error *err)
+{
+	struct file *f = s->state;
+
+	if (f->block)
+		return zero_device(s, off, len, flags, err);
+	if (f->regular)
+		return zero_file(s, off, len, flags, err);
+	return no_fast_zeros(s, err);
+}
+
+/* A device is asked for a hole, which reads as zeros, and where it has none
+ * told to forget. */
+static int punch_device(struct store *s, uint64_t off, uint64_t len)
+{
+	struct file *f = s->state;
+	uint64_t range[2] = { align_up(off, f->sector), 0 };
+	uint64_t end = align_down(off + len, f->sector);
+	int ret;
+
+	if (range[0] >= end)
+		return 0;
+	range[1] = end - range[0];
+	ret = try_fallocate(s, NO_PUNCH, FALLOC_FL_PUNCH_HOLE |
+	    FALLOC_FL_KEEP_SIZE, range[0], range[1]);
+	if (ret != 1 || missing(f, NO_DISCARD))
+		return ret;
+	if (ioctl(s->fd, BLKDISCARD, range) == 0)
+		return 0;
+	if (errno != EOPNOTSUPP && errno != ENOTTY)
+		return -errno;
+	atomic_fetch_or(&f->missing, NO_DISCARD);
+	return 1;
+}
+
+static int file_punch(struct store *s, uint64_t off, uint64_t len,
+    struct error *err)
+{
+	struct file *f = s->state;
+	int ret = 1;
+
+	if (f->block)
+		ret = punch_device(s, off, len);
+	else if (f->regular)
+		ret = try_fallocate(s, NO_PUNCH, FALLOC_FL_PUNCH_HOLE |
+		    FALLOC_FL_KEEP_SIZE, off, len);
+	if (ret == 1)
+		return error_set(err, ENOTSUP, "'%s' is on a file system or "
+		    "device that cannot give back space", s->name);
+	if (ret < 0)
+		return error_errno(err, -ret,
+		    "discarding in '%s' at offset %" PRIu64, s->name, off);
+	return 0;
+}
+
+/* The shared file offset that lseek() moves is never used. */
+static int file_extent(struct store *s, uint64_t off, uint64_t len,
+    bool *data, uint64_t *run, struct error *err)
+{
+	struct file *f = s->state;
+	off_t at;
+
+	*data = true;
+	*run = len;
+	if (!f->regular || missing(f, NO_SEEK))
+		return 0;
+	at = lseek(s->fd, (off_t)off, SEEK_DATA);
+	if (at < 0 && errno == ENXIO) {
+		*data = false;
+		return 0;
+	}
+	if (at < 0) {
+		atomic_fetch_or(&f->missing, NO_SEEK);
+		return 0;
+	}
+	if ((uint64_t)at > off) {
+		*data = false;
+		*run = min64((uint64_t)at - off, len);
+		return 0;
+	}
+	at = lseek(s->fd, (off_t)off, SEEK_HOLE);
+	if (at >= 0 && (uint64_t)at > off)
+		*run = min64((uint64_t)at - off, len);
+	return 0;
+}
+
+/* ---- the whole file */
+
+static int sync_failed(struct store *s, int code, struct error *err)
+{
+	return error_errno(err, code, "flushing '%s'", s->name);
+}
+
+/* fdatasync() covers the size, and what was written through the page cache
+ * by another descriptor; the name of a new file is in its folder. */
+static int file_sync(struct store *s, struct error *err)
+{
+	struct file *f = s->state;
+	int ret;
+
+	if (!f->regular && !f->block)
+		return 0;
+	do
+		ret = fdatasync(s->fd);
+	while (ret < 0 && errno == EINTR);
+	if (ret < 0)
+		return sync_failed(s, errno, err);
+	if (!atomic_load(&f->parent_dirty))
+		return 0;
+	/* Where the folder cannot be read, its whole file system. */
+	ret = f->parent >= 0 ? fsync(f->parent) : syncfs(s->fd);
+	if (ret < 0 && errno != EINVAL)
+		return sync_failed(s, errno, err);
+	atomic_store(&f->parent_dirty, false);
+	return 0;
+}
+
+static int resize_device(struct store *s, uint64_t size, struct error *err)
+{
+	if (size == store_size(s))
+		return 0;
+	if (size > store_size(s))
+		return error_set(err, EINVAL, "Cannot grow device files");
+	return error_set(err, ENOTSUP, "Cannot resize device files");
+}
+
+static int fill(struct store *s, uint64_t from, uint64_t to, struct error *err)
+{
+	AUTO_FREE uint8_t *zeros = NULL;
+	struct iovec iov;
+	int ret = 0;
+
+	if (posix_memalign((void **)&zeros, 4096, FULL_CHUNK)) {
+		zeros = NULL;
+		return error_set(err, ENOMEM, "no memory to fill '%s'",
+		    s->name);
+	}
+	memset(zeros, 0, FULL_CHUNK);
+	for (; from < to && ret == 0; from += iov.iov_len) {
+		iov.iov_base = zeros;
+		iov.iov_len = (size_t)min64(to - from,
+		    FULL_CHUNK - from % FULL_CHUNK);
+		ret = file_pwritev(s, &iov, 1, from, EVENT_DATA, err);
+	}
+	return ret;
+}
+
+static int preallocate(struct store *s, uint64_t from, uint64_t to,
+    enum store_prealloc prealloc, struct error *err)
+{
+	int ret;
+
+	if (prealloc == PREALLOC_FULL) {
+		ret = fill(s, from, to, err);
+		if (ret < 0)
+			error_prefix(err,
+			    "Could not write zeros for preallocation");
+		return ret;
+	}
+	ret = try_fallocate(s, NO_ALLOCATE, 0, from, to - from);
+	return ret == 0 ? 0 : error_errno(err, ret == 1 ? ENOTSUP : -ret,
+	    "Could not preallocate data for '%s'", s->name);
+}
+
+static int truncate_fd(int fd, uint64_t size)
+{
+	int ret;
+
+	do
+		ret = ftruncate(fd, (off_t)size);
+	while (ret < 0 && errno == EINTR);
+	return ret < 0 ? -errno : 0;
+}
+
+static int file_resize(struct store *s, uint64_t size,
+    enum store_prealloc prealloc, struct error *err)
+{
+	struct file *f = s->state;
+	uint64_t old = store_size(s);
+	int ret;
+
+	if (f->fixed)
+		return resize_device(s, size, err);
+	if (size < old && prealloc != PREALLOC_OFF)
+		return error_set(err, EINVAL, "Preallocation can't be used for "
+		    "shrinking files");
+	if (size > old && prealloc != PREALLOC_OFF) {
+		ret = preallocate(s, old, size, prealloc, err);
+		if (ret < 0 && truncate_fd(s->fd, old) == 0)
+			atomic_store(&s->size, old);
+	} else {
+		ret = truncate_fd(s->fd, size);
+		if (ret < 0)
+			error_errno(err, -ret, "Failed to resize the file '%s'",
+			    s->name);
+	}
+	if (ret < 0)
+		return ret;
+	atomic_store(&s->size, size);
+	return 0;
+}
+
+static int file_stat(struct store *s, struct store_stat *st,
+    struct error *err)
+{
+	struct file *f = s->state;
+	struct stat sys;
+
+	if (fstat(s->fd, &sys) < 0)
+		return error_errno(err, errno, "'%s'", s->name);
+	st->allocated = (uint64_t)sys.st_blocks * 512;
+	/* Every node of a device is the device. */
+	st->dev = f->regular ? sys.st_dev : sys.st_rdev;
+	st->ino = f->regular ? sys.st_ino : UINT64_MAX;
+	st->block_device = f->block;
+	st->regular = f->regular;
+	return 0;
+}
+
+static int close_fd(struct store *s, int fd, struct error *err)
+{
+	/* After EINTR the descriptor is gone all the same. */
+	if (fd < 0 || close(fd) == 0 || errno == EINTR)
+		return 0;
+	return error_errno(err, errno, "closing '%s'", s->name);
+}
+
+static int file_close(struct store *s, struct error *err)
+{
+	struct file *f = s->state;
+	int ret = 0;
+
+	if (f) {
+		ret = close_fd(s, f->buffered, err);
+		if (f->parent >= 0)
+			close(f->parent);
+		direct_free(f->direct);
+		free(f);
+	}
+	if (close_fd(s, s->fd, err) < 0)
+		ret = -err->code;
+	return ret;
+}
+
+static const struct store_ops file_ops = {
+	.name = "file",
+	.preadv = file_preadv,
+	.pwritev = file_pwritev,
+	.zero = file_zero,
+	.punch = file_punch,
+	.sync = file_sync,
+	.resize = file_resize,
+	.extent = file_extent,
+	.stat = file_stat,
+	.close = file_close,
+};
+
+/* What the peer calls the driver of devices. */
+static const struct store_ops device_ops = {
+	.name = "host_device",
+	.preadv = file_preadv,
+	.pwritev = file_pwritev,
+	.zero = file_zero,
+	.punch = file_punch,
+	.sync = file_sync,
+	.resize = file_resize,
+	.extent = file_extent,
+	.stat = file_stat,
+	.close = file_close,
+};
+
+/* ---- opening */
+
+static int open_failed(const char *path, int code, struct error *err)
+{
+	return error_errno(err, code, "Could not open '%s'", path);
+}
+
+/* The file that fd is, opened anew with other flags. */
+static int open_again(int fd, const char *path, int flags)
+{
+	char proc[32];
+	struct stat a, b;
+	int new;
+
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	new = open(proc, flags | O_CLOEXEC);
+	if (new >= 0 || errno != ENOENT)
+		return new < 0 ? -errno : new;
+	/* No /proc here: by name, if it is still the same. */
+	new = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (new < 0)
+		return -errno;
+	if (fstat(fd, &a) == 0 && fstat(new, &b) == 0 &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+		return new;
+	close(new);
+	return -ESTALE;
+}
+
+/* Only what can be an image; "special" says what H3 allows.  st is of the
+ * descriptor. */
+static int check_kind(int fd, const char *path, const struct stat *st,
+    const struct file_args *args, struct error *err)
+{
+	mode_t type = st->st_mode & S_IFMT;
+	struct statfs fs;
+
+	if (type == S_IFDIR)
+		return error_set(err, EISDIR, args->create ?
+		    "Could not create '%s': Is a directory" :
+		    "'file' driver requires '%s' to be a regular file", path);
+	if (type == S_IFIFO || type == S_IFSOCK)
+		return error_set(err, EINVAL, "'%s' is a %s, not a regular "
+		    "file or block device", path,
+		    type == S_IFIFO ? "FIFO" : "socket");
+	/* /dev/null and /dev/zero are empty images; what else can be opened
+	 * there only knows the device. */
+	if (type == S_IFCHR && st->st_rdev != makedev(1, 3) &&
+	    st->st_rdev != makedev(1, 5))
+		return error_set(err, EINVAL, "'%s' is a character device, "
+		    "not a regular file or block device", path);
+	if (!args->no_special)
+		return 0;
+	if (type != S_IFREG && !(type == S_IFBLK && args->allow_block))
+		return error_set(err, EPERM, "'%s' is not a regular file",
+		    path);
+	if (type == S_IFREG && fstatfs(fd, &fs) == 0 &&
+	    (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC))
+		return error_set(err, EPERM, "'%s' is not a file on a disk",
+		    path);
+	return 0;
+}
+
+static int open_existing(const char *path, const struct file_args *args,
+    struct error *err)
+{
+	AUTO_CLOSE int look = open(path, O_PATH | O_CLOEXEC);
+	struct stat st;
+	int fd, ret;
+
+	if (look < 0)
+		return open_failed(path, errno, err);
+	if (fstat(look, &st) < 0)
+		return open_failed(path, errno, err);
+	ret = check_kind(look, path, &st, args, err);
+	if (ret < 0)
+		return ret;
+	fd = open_again(look, path, args->writable ? O_RDWR : O_RDONLY);
+	return fd < 0 ? open_failed(path, -fd, err) : fd;
+}
+
+/* The folder a name is in; -1: cannot be read. */
+static int open_parent(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	AUTO_FREE char *dir = !slash ? strdup(".") :
+	    strndup(path, slash == path ? 1 : (size_t)(slash - path));
+
+	return dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+}
+
+/* Makes the file, unless it is there. */
+static int open_new(const char *path, struct file *f, struct error *err)
+{
+	const char *slash = strrchr(path, '/');
+	int parent = open_parent(path), flags = O_RDWR | O_CREAT | O_CLOEXEC;
+	int fd, code;
+
+	fd = parent >= 0 ?
+	    openat(parent, slash ? slash + 1 : path, flags | O_EXCL, 0644) :
+	    open(path, flags | O_EXCL, 0644);
+	code = errno;
+	if (fd >= 0) {
+		f->parent = parent;
+		f->created = true;
+		atomic_store(&f->parent_dirty, true);
+		return fd;
+	}
+	if (parent >= 0)
+		close(parent);
+	return error_errno(err, code, "Could not create '%s'", path);
+}
+
+static int open_or_create(const char *path, const struct file_args *args,
+    struct file *f, struct error *err)
+{
+	struct error old;
+	int fd;
+
+	if (!args->create)
+		return open_existing(path, args, err);
+	fd = open_new(path, f, err);
+	if (fd != -EEXIST || args->exclusive)
+		return fd;
+	fd = open_existing(path, args, &old);
+	if (fd == -ENOENT) {
+		/* A link to a file that is not there yet. */
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK |
+		    O_NOCTTY, 0644);
+		if (fd < 0)
+			return error_errno(err, errno, "Could not create '%s'",
+			    path);
+		atomic_store(&f->parent_dirty, true);
+		return fd;
+	}
+	if (fd < 0)
+		*err = old;
+	return fd;
+}
+
+static void permissions(const struct file_args *args, unsigned *held,
+    unsigned *refused)
+{
+	*held = PERM_READ;
+	*refused = args->share ? 0 : PERM_WRITE | PERM_RESIZE;
+	if (args->writable)
+		*held |= PERM_WRITE | PERM_RESIZE;
+}
+
+static int set_direct(int fd, bool on)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -errno;
+	flags = (flags & ~(O_DIRECT | O_NONBLOCK)) | (on ? O_DIRECT : 0);
+	return fcntl(fd, F_SETFL, flags) < 0 ? -errno : 0;
+}
+
+static int start_direct(struct store *s, struct error *err)
+{
+	struct file *f = s->state;
+	int ret = set_direct(s->fd, true);
+
+	if (ret == -EINVAL)
+		return error_set(err, EINVAL, "Could not open '%s': "
+		    "filesystem does not support O_DIRECT", s->name);
+	if (ret < 0)
+		return open_failed(s->name, -ret, err);
+	f->direct = direct_new(s->fd);
+	if (!f->direct)
+		return open_failed(s->name, ENOMEM, err);
+	s->align = direct_align(f->direct);
+	if (!s->writable)
+		return 0;
+	f->buffered = open_again(s->fd, s->name, O_RDWR);
+	return f->buffered < 0 ? open_failed(s->name, -f->buffered, err) : 0;
+}
+
+static int learn_size(struct store *s, const struct stat *st,
+    struct error *err)
+{
+	struct file *f = s->state;
+	uint64_t size = 0;
+	int sector = 512;
+
+	if (f->regular)
+		size = (uint64_t)st->st_size;
+	else if (f->block && ioctl(s->fd, BLKGETSIZE64, &size) < 0)
+		return open_failed(s->name, errno, err);
+	if (f->block && ioctl(s->fd, BLKSSZGET, &sector) == 0 &&
+	    sector > 0 && is_pow2((uint64_t)sector))
+		f->sector = (uint32_t)sector;
+	if (size > SIZE_LIMIT)
+		return open_failed(s->name, EFBIG, err);
+	atomic_store(&s->size, size);
+	return 0;
+}
+
+/* The descriptor is open: look at it, lock it, empty it. */
+static int start(struct store *s, const struct file_args *args,
+    struct error *err)
+{
+	struct file *f = s->state;
+	struct stat st;
+	int ret, flags;
+
+	if (fstat(s->fd, &st) < 0)
+		return open_failed(s->name, errno, err);
+	ret = check_kind(s->fd, s->name, &st, args, err);
+	if (ret < 0)
+		return ret;
+	f->regular = S_ISREG(st.st_mode);
+	f->block = S_ISBLK(st.st_mode);
+	f->fixed = !f->regular;
+	f->sector = 512;
+	if (!f->regular)
+		s->ops = &device_ops;
+	if (!args->no_lock && (f->regular || f->block)) {
+		permissions(args, &f->held, &f->refused);
+		ret = file_lock(s->fd, s->name, f->held, f->refused, err);
+		if (ret < 0)
+			return ret;
+		f->locked = true;
+		/* What a former holder did to it. */
+		if (fstat(s->fd, &st) < 0)
+			return open_failed(s->name, errno, err);
+	}
+	if (args->create && f->regular && st.st_size) {
+		ret = truncate_fd(s->fd, 0);
+		if (ret < 0)
+			return error_errno(err, -ret, "Could not create '%s'",
+			    s->name);
+		st.st_size = 0;
+		atomic_store(&s->dirty, true);
+	}
+	if (args->create && args->no_cow && f->regular &&
+	    ioctl(s->fd, FS_IOC_GETFLAGS, &flags) == 0) {
+		flags |= FS_NOCOW_FL;
+		ioctl(s->fd, FS_IOC_SETFLAGS, &flags);
+	}
+	ret = learn_size(s, &st, err);
+	if (ret == 0)
+		ret = args->direct ? start_direct(s, err) :
+		    set_direct(s->fd, false);
+	return ret;
+}
+
+/* A file that we made and then could not use, if the name is still its. */
+static void unmake(struct store *s)
+{
+	struct stat a, b;
+
+	if (fstat(s->fd, &a) == 0 && lstat(s->name, &b) == 0 &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+		unlink(s->name);
+}
+
+struct store *file_open(const char *path, const struct file_args *given,
+    struct error *err)
+{
+	struct file_args args = *given;
+	struct store *s = store_new(&file_ops, path);
+	struct file *f = s ? calloc(1, sizeof(*f)) : NULL;
+	struct error ignored;
+
+	if (!f) {
+		open_failed(path, ENOMEM, err);
+		goto fail;
+	}
+	s->state = f;
+	f->buffered = f->parent = -1;
+	if (args.create)
+		args.writable = true;
+	if (args.writable && args.share && !args.no_lock) {
+		error_set(err, EINVAL,
+		    "force-share=on can only be used with read-only images");
+		goto fail;
+	}
+	s->writable = args.writable;
+	s->no_sync = args.no_sync;
+	s->fd = open_or_create(path, &args, f, err);
+	if (s->fd < 0) {
+		s->fd = -1;
+		goto fail;
+	}
+	if (start(s, &args, err) < 0) {
+		if (f->created)
+			unmake(s);
+		goto fail;
+	}
+	if (atomic_load(&f->parent_dirty))
+		atomic_store(&s->dirty, true);
+	return s;
+fail:
+	store_close(s, &ignored);
+	return NULL;
+}
+
+int file_reopen(struct store *s, bool writable, struct error *err)
+{
+	struct file *f = s->state;
+	struct file_args args = {
+		.writable = writable,
+		.share = f->locked && !f->refused && !writable,
+	};
+	unsigned held, refused;
+	AUTO_CLOSE int new = -1;
+	AUTO_CLOSE int buffered = -1;
+	int old, ret;
+
+	if (writable == s->writable)
+		return 0;
+	new = open_again(s->fd, s->name, writable ? O_RDWR : O_RDONLY);
+	if (new < 0)
+		return open_failed(s->name, -new, err);
+	ret = set_direct(new, f->direct != NULL);
+	if (ret < 0)
+		return open_failed(s->name, -ret, err);
+	if (f->direct && writable) {
+		buffered = open_again(s->fd, s->name, O_RDWR);
+		if (buffered < 0)
+			return open_failed(s->name, -buffered, err);
+	}
+	permissions(&args, &held, &refused);
+	if (f->locked) {
+		ret = file_lock_pass(s->fd, f->held, f->refused, new, s->name,
+		    held, refused, err);
+		if (ret < 0)
+			return ret;
+		f->held = held;
+		f->refused = refused;
+	}
+	/* The number stays; the old file is closed by hand, to hear of it. */
+	old = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
+	if (old < 0 || dup3(new, s->fd, O_CLOEXEC) < 0) {
+		ret = open_failed(s->name, errno, err);
+		if (old >= 0)
+			close(old);
+		return ret;
+	}
+	ret = close_fd(s, f->buffered, err);
+	f->buffered = buffered;
+	buffered = -1;
+	s->writable = writable;
+	if (close_fd(s, old, err) < 0)
+		ret = -err->code;
+	return ret;
+}
+
+bool file_created(const struct store *s)
+{
+	const struct file *f = s->state;
+
+	return f->created;
+}

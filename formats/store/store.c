@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * store.c - what all stores have in common
+ *
+ * The wrappers check the range once, so that no store meets an offset that
+ * off_t does not hold; they keep "dirty" and "failed"; they write zeros where
+ * a store has no better way; and they check what a store answers.
+ *
+ * Dirty is set when a write has ended, never before: a sync that began in
+ * between has not covered it, and must not have taken the mark away.
+ */
+#include "store/store.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/bytes.h"
+
+/* The zeros that are written, for all stores and threads; aligned, so that
+ * O_DIRECT takes them as they are. */
+enum { ZEROS = 64 * 1024, ZERO_IOVS = 16 };
+static const _Alignas(4096) uint8_t zeros[ZEROS];
+
+const char *store_event_name(enum store_event event)
+{
+	/* The peers' where they have the event; they know read_aio and
+	 * write_aio for guest data. */
+	static const char *const names[EVENT_COUNT] = {
+		[EVENT_DATA] = "write_aio",
+		[EVENT_HEADER_READ] = "header_read",
+		[EVENT_HEADER_UPDATE] = "header_update",
+		[EVENT_L1_LOAD] = "l1_load",
+		[EVENT_L1_UPDATE] = "l1_update",
+		[EVENT_L1_GROW] = "l1_grow_write_table",
+		[EVENT_L2_LOAD] = "l2_load",
+		[EVENT_L2_UPDATE] = "l2_update",
+		[EVENT_REFTABLE_LOAD] = "reftable_load",
+		[EVENT_REFTABLE_UPDATE] = "reftable_update",
+		[EVENT_REFTABLE_GROW] = "reftable_grow",
+		[EVENT_REFBLOCK_LOAD] = "refblock_load",
+		[EVENT_REFBLOCK_UPDATE] = "refblock_update",
+		[EVENT_COW_READ] = "cow_read",
+		[EVENT_COW_WRITE] = "cow_write",
+		[EVENT_PACKED_READ] = "read_compressed",
+		[EVENT_PACKED_WRITE] = "write_compressed",
+		[EVENT_SNAPSHOT_LOAD] = "snapshot_load",
+		[EVENT_SNAPSHOT_UPDATE] = "snapshot_update",
+		[EVENT_BITMAP_LOAD] = "bitmap_load",
+		[EVENT_BITMAP_UPDATE] = "bitmap_update",
+	};
+
+	return (unsigned)event < EVENT_COUNT ? names[event] : "unknown";
+}
+
+struct store *store_new(const struct store_ops *ops, const char *name)
+{
+	struct store *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->name = strdup(name);
+	if (!s->name) {
+		free(s);
+		return NULL;
+	}
+	pthread_mutex_init(&s->sync_lock, NULL);
+	s->ops = ops;
+	s->fd = -1;
+	s->align = 1;
+	return s;
+}
+
+int store_close(struct store *s, struct error *err)
+{
+	int ret;
+
+	if (!s)
+		return 0;
+	ret = s->ops->close ? s->ops->close(s, err) : 0;
+	pthread_mutex_destroy(&s->sync_lock);
+	free(s->name);
+	free(s);
+	return ret;
+}
+
+static int check_range(const struct store *s, uint64_t off, uint64_t len,
+    struct error *err)
+{
+	if (range_ok(off, len, SIZE_LIMIT))
+		return 0;
+	return error_set(err, EFBIG, "'%s' cannot have %" PRIu64
+	    " bytes at offset %" PRIu64, s->name, len, off);
+}
+
+static int check_write(const struct store *s, uint64_t off, uint64_t len,
+    struct error *err)
+{
+	if (!s->writable)
+		return error_set(err, EACCES, "'%s' is open read-only",
+		    s->name);
+	return check_range(s, off, len, err);
+}
+
+/* The length of all of iov; UINT64_MAX where it is beyond counting. */
+static uint64_t iov_len(const struct iovec *iov, int n)
+{
+	uint64_t len = 0;
+
+	for (int i = 0; i < n; i++)
+		if (!add_ok(len, iov[i].iov_len, &len))
+			return UINT64_MAX;
+	return len;
+}
+
+/* After every change, whether it succeeded or not.  Looking first keeps the
+ * cache line shared between parallel writers. */
+static void touched(struct store *s)
+{
+	if (!atomic_load(&s->dirty))
+		atomic_store(&s->dirty, true);
+}
+
+int store_preadv(struct store *s, const struct iovec *iov, int n,
+    uint64_t off, enum store_event event, struct error *err)
+{
+	uint64_t len = iov_len(iov, n);
+	int ret = check_range(s, off, len, err);
+
+	if (ret < 0 || len == 0)
+		return ret;
+	return s->ops->preadv(s, iov, n, off, event, err);
+}
+
+int store_pread(struct store *s, void *buf, size_t len, uint64_t off,
+    enum store_event event, struct error *err)
+{
+	struct iovec iov = { buf, len };
+
+	return store_preadv(s, &iov, 1, off, event, err);
+}
+
+int store_pwritev(struct store *s, const struct iovec *iov, int n,
+    uint64_t off, enum store_event event, struct error *err)
+{
+	uint64_t len = iov_len(iov, n);
+	int ret = check_write(s, off, len, err);
+
+	if (ret < 0 || len == 0)
+		return ret;
+	ret = s->ops->pwritev(s, iov, n, off, event, err);
+	touched(s);
+	return ret;
+}
+
+int store_pwrite(struct store *s, const void *buf, size_t len, uint64_t off,
+    enum store_event event, struct error *err)
+{
+	struct iovec iov = { (void *)(uintptr_t)buf, len };
+
+	return store_pwritev(s, &iov, 1, off, event, err);
+}
+
+static int write_zeros(struct store *s, uint64_t off, uint64_t len,
+    struct error *err)
+{
+	struct iovec iov[ZERO_IOVS];
+	int ret;
+
+	while (len) {
+		uint64_t done = 0;
+		int n = 0;
+
+		while (n < ZERO_IOVS && done < len) {
+			iov[n].iov_base = (void *)(uintptr_t)zeros;
+			iov[n].iov_len = (size_t)min64(len - done, ZEROS);
+			done += iov[n++].iov_len;
+		}
+		ret = s->ops->pwritev(s, iov, n, off, EVENT_DATA, err);
+		if (ret < 0)
+			return ret;
+		off += done;
+		len -= done;
+	}
+	return 0;
+}
+
+int store_zero(struct store *s, uint64_t off, uint64_t len, unsigned flags,
+    struct error *err)
+{
+	int ret = check_write(s, off, len, err);
+
+	if (ret < 0 || len == 0)
+		return ret;
+	if (s->ops->zero)
+		ret = s->ops->zero(s, off, len, flags, err);
+	else
+		ret = error_set(err, ENOTSUP, "'%s' has no fast zeros",
+		    s->name);
+	if (ret == -ENOTSUP && !(flags & STORE_NO_FALLBACK))
+		ret = write_zeros(s, off, len, err);
+	touched(s);
+	return ret;
+}
+
+int store_punch(struct store *s, uint64_t off, uint64_t len,
+    struct error *err)
+{
+	uint64_t size = store_size(s);
+	int ret = check_write(s, off, len, err);
+
+	if (ret < 0 || len == 0 || off >= size)
+		return ret;
+	if (!s->ops->punch)
+		return error_set(err, ENOTSUP, "'%s' cannot give back space",
+		    s->name);
+	ret = s->ops->punch(s, off, min64(len, size - off), err);
+	touched(s);
+	return ret;
+}
+
+/* What a sync has lost, no later one brings back: whatever the errno was, the
+ * kernel may have dropped the pages and will not say so twice (D6). */
+int store_sync(struct store *s, struct error *err)
+{
+	int ret, code;
+
+	if (s->no_sync)
+		return 0;
+	LOCKED(&s->sync_lock);
+	code = atomic_load(&s->failed);
+	if (code)
+		return error_set(err, code, "an earlier flush of '%s' failed "
+		    "(%s): what was written before it may be lost", s->name,
+		    strerror(code));
+	if (!atomic_exchange(&s->dirty, false))
+		return 0;
+	ret = s->ops->sync ? s->ops->sync(s, err) : 0;
+	if (ret < 0) {
+		atomic_store(&s->failed, -ret);
+		atomic_store(&s->dirty, true);
+	}
+	return ret;
+}
+
+int store_resize(struct store *s, uint64_t size, enum store_prealloc prealloc,
+    struct error *err)
+{
+	int ret = check_write(s, 0, size, err);
+
+	if (ret < 0)
+		return ret;
+	if (!s->ops->resize)
+		return error_set(err, ENOTSUP, "'%s' cannot be resized",
+		    s->name);
+	ret = s->ops->resize(s, size, prealloc, err);
+	touched(s);
+	return ret;
+}
+
+int store_extent(struct store *s, uint64_t off, uint64_t len, bool *data,
+    uint64_t *run, struct error *err)
+{
+	uint64_t size = store_size(s);
+	int ret = check_range(s, off, len, err);
+
+	if (ret < 0)
+		return ret;
+	*data = off < size;
+	*run = *data ? min64(len, size - off) : len;
+	if (!*data || len == 0 || !s->ops->extent)
+		return 0;
+
+	len = *run;
+	ret = s->ops->extent(s, off, len, data, run, err);
+	if (ret == 0 && (*run == 0 || *run > len))
+		return error_set(err, EIO, "'%s' answers %" PRIu64
+		    " for an extent of %" PRIu64 " bytes", s->name, *run, len);
+	return ret;
+}
+
+int store_stat(struct store *s, struct store_stat *st, struct error *err)
+{
+	memset(st, 0, sizeof(*st));
+	return s->ops->stat ? s->ops->stat(s, st, err) : 0;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * store.h - where bytes live: a file, a block device, memory, a fault
+ * injector; later a server
+ *
+ * A store is a flat array of bytes with holes.  Calls block, and several
+ * threads may call at once.  Reading past the end gives zeros; writing past
+ * it grows the store where it can grow.
+ *
+ * Durability: what a write returned is in the store, and on stable storage
+ * once a later store_sync() returned 0.  After a failed sync the medium is
+ * unknown: every later sync of this store fails too (D6).
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/error.h"
+
+/* What an access is for.  Fault injection matches on it; data is 0.  The
+ * names in text (store_event_name) are the peers' blkdebug events. */
+enum store_event {
+	EVENT_DATA,
+	EVENT_HEADER_READ,
+	EVENT_HEADER_UPDATE,
+	EVENT_L1_LOAD,
+	EVENT_L1_UPDATE,
+	EVENT_L1_GROW,
+	EVENT_L2_LOAD,
+	EVENT_L2_UPDATE,
+	EVENT_REFTABLE_LOAD,
+	EVENT_REFTABLE_UPDATE,
+	EVENT_REFTABLE_GROW,
+	EVENT_REFBLOCK_LOAD,
+	EVENT_REFBLOCK_UPDATE,
+	EVENT_COW_READ,
+	EVENT_COW_WRITE,
+	EVENT_PACKED_READ,
+	EVENT_PACKED_WRITE,
+	EVENT_SNAPSHOT_LOAD,
+	EVENT_SNAPSHOT_UPDATE,
+	EVENT_BITMAP_LOAD,
+	EVENT_BITMAP_UPDATE,
+	EVENT_COUNT
+};
+const char *store_event_name(enum store_event);
+
+enum store_prealloc { PREALLOC_OFF, PREALLOC_FALLOC, PREALLOC_FULL };
+
+/* store_zero() and store_punch() */
+#define STORE_MAY_PUNCH 1u	/* the zeros may be a hole */
+#define STORE_NO_FALLBACK 2u	/* ENOTSUP rather than writing zeros */
+
+struct store_stat {
+	uint64_t allocated;	/* bytes on the medium (st_blocks * 512) */
+	uint64_t dev, ino;	/* identity; both 0 where there is none */
+	bool block_device;
+	bool regular;
+};
+
+struct store;
+
+struct store_ops {
+	const char *name;	/* "file", "memory", ... : the peer's driver name */
+
+	/* All of iov, or an error; past the end zeros.  Alignment is the
+	 * store's own business. */
+	int (*preadv)(struct store *, const struct iovec *iov, int n,
+	    uint64_t off, enum store_event, struct error *);
+	int (*pwritev)(struct store *, const struct iovec *iov, int n,
+	    uint64_t off, enum store_event, struct error *);
+	/* Zeros; flags above.  May grow the store. */
+	int (*zero)(struct store *, uint64_t off, uint64_t len, unsigned flags,
+	    struct error *);
+	/* Give back the space; contents become zeros or stay.  -ENOTSUP is
+	 * an answer, not a failure (err is filled all the same). */
+	int (*punch)(struct store *, uint64_t off, uint64_t len,
+	    struct error *);
+	int (*sync)(struct store *, struct error *);
+	int (*resize)(struct store *, uint64_t size, enum store_prealloc,
+	    struct error *);
+	/* Data or hole at off (below size), and how far it holds, at most
+	 * len.  NULL: all data. */
+	int (*extent)(struct store *, uint64_t off, uint64_t len, bool *data,
+	    uint64_t *run, struct error *);
+	int (*stat)(struct store *, struct store_stat *, struct error *);
+	/* Ends it; returns the last error there is to tell. Frees state. */
+	int (*close)(struct store *, struct error *);
+};
+
+struct store {
+	const struct store_ops *ops;
+	char *name;		/* as the user would write it */
+	_Atomic uint64_t size;	/* bytes, kept true by writes that grow it */
+	uint32_t align;		/* smallest request that needs no bounce: 1 .. 4096 */
+	int fd;			/* for zero-copy between files; -1: none */
+	bool writable;
+	bool no_sync;		/* cache=unsafe: sync does nothing */
+	_Atomic bool dirty;	/* written since the last sync began */
+	_Atomic int failed;	/* errno of the sync that failed, then for good */
+	pthread_mutex_t sync_lock; /* guards: one sync at a time, so that who
+				    * finds dirty clear has waited for it */
+	void *state;
+};
+
+/* For the stores themselves: allocates, copies the name, sets fd to -1.
+ * NULL: no memory. */
+struct store *store_new(const struct store_ops *, const char *name);
+
+/* Closes and frees; NULL is allowed.  The error of ops->close counts: a
+ * caller who wrote must look at it (D9). */
+int store_close(struct store *, struct error *);
+
+int store_pread(struct store *, void *buf, size_t len, uint64_t off,
+    enum store_event, struct error *);
+int store_preadv(struct store *, const struct iovec *iov, int n, uint64_t off,
+    enum store_event, struct error *);
+int store_pwrite(struct store *, const void *buf, size_t len, uint64_t off,
+    enum store_event, struct error *);
+int store_pwritev(struct store *, const struct iovec *iov, int n,
+    uint64_t off, enum store_event, struct error *);
+
+/* Falls back to writing zeros, unless NO_FALLBACK. */
+int store_zero(struct store *, uint64_t off, uint64_t len, unsigned flags,
+    struct error *);
+int store_punch(struct store *, uint64_t off, uint64_t len, struct error *);
+
+/* A barrier: everything written before is on stable storage when it returns
+ * 0.  Costs nothing when nothing was written since the last one. */
+int store_sync(struct store *, struct error *);
+
+int store_resize(struct store *, uint64_t size, enum store_prealloc,
+    struct error *);
+int store_extent(struct store *, uint64_t off, uint64_t len, bool *data,
+    uint64_t *run, struct error *);
+int store_stat(struct store *, struct store_stat *, struct error *);
+static inline uint64_t store_size(struct store *s)
+{
+	return atomic_load_explicit(&s->size, memory_order_relaxed);
+}
+
+/* ---- files and block devices (file.c) */
+
+struct file_args {
+	bool writable;
+	bool create;		/* make it, or empty an existing regular file */
+	bool exclusive;		/* with create: EEXIST when it is there */
+	bool direct;		/* O_DIRECT */
+	bool no_sync;
+	bool share;		/* -U: take no locks (read-only only) */
+	bool no_lock;		/* the caller answers for it (locking=off) */
+	bool no_cow;		/* create: nocow attribute, best effort */
+	bool no_special;	/* refuse all but regular files (H3) and, with
+				 * allow_block, block devices */
+	bool allow_block;
+};
+
+/*
+ * Opens by name: a plain path, never a scheme.  Takes the image locks of
+ * design.md (lock.c) unless told otherwise; a conflict is EAGAIN-coded and
+ * its text names the holder where the system shows it.  A directory is
+ * EISDIR.  O_CLOEXEC; opened once, checked by descriptor.
+ */
+struct store *file_open(const char *path, const struct file_args *,
+    struct error *);
+
+/* Changes a read-only file to writable, or back: reopens through /proc/self/fd, so
+ * it is the same file; locks follow. */
+int file_reopen(struct store *, bool writable, struct error *);
+
+/* Did this open create the file (then a failed job removes it)? */
+bool file_created(const struct store *);
+
+/* ---- image locks (lock.c): OFD locks on the peers' bytes.  Bits: consistent
+ * read 0, write 1, write unchanged 2, resize 3; byte 100 + bit while held,
+ * 200 + bit while refused to others. */
+#define PERM_READ 1u
+#define PERM_WRITE 2u
+#define PERM_WRITE_UNCHANGED 4u
+#define PERM_RESIZE 8u
+int file_lock(int fd, const char *path, unsigned held, unsigned refused,
+    struct error *);
+/* The same for "to", another open file of the file that "from" has locked
+ * with from_held, from_refused, at no time giving up what both want.  The
+ * locks of "from" end when it is closed; on failure they are as before. */
+int file_lock_pass(int from, unsigned from_held, unsigned from_refused,
+    int to, const char *path, unsigned held, unsigned refused, struct error *);
+
+/* ---- memory (memory.c): grows as written; holes in 64 KiB pages */
+struct store *memory_open(uint64_t size, struct error *);
+
+/* Another memory store with the same contents, at the cost of its page table:
+ * pages are shared until one of the two writes to them. */
+struct store *memory_clone(struct store *, struct error *);
+
+#endif
