@@ -171,9 +171,11 @@ enum { ZSTD_WINDOW_LOG = 23 };
  * A decompressor is 95 KiB, and making one for each unit of 64 KiB costs a
  * quarter of the time: each thread keeps its own until it ends.
  */
-static pthread_key_t zstd_key;
-static pthread_once_t zstd_once = PTHREAD_ONCE_INIT;
-static bool zstd_key_made;
+static struct {
+	pthread_once_t once;
+	pthread_key_t key;
+	bool made;
+} zstd_thread = { .once = PTHREAD_ONCE_INIT };
 
 static void zstd_free(void *d)
 {
@@ -182,22 +184,24 @@ static void zstd_free(void *d)
 
 static void zstd_make_key(void)
 {
-	zstd_key_made = !pthread_key_create(&zstd_key, zstd_free);
+	zstd_thread.made = !pthread_key_create(&zstd_thread.key, zstd_free);
 }
 
-/* This thread's, or NULL. */
+/* This thread's; NULL: no memory, the second way says so. */
 static ZSTD_DCtx *zstd_mine(void)
 {
 	ZSTD_DCtx *d;
 
-	pthread_once(&zstd_once, zstd_make_key);
-	d = zstd_key_made ? pthread_getspecific(zstd_key) : NULL;
-	if (!d && zstd_key_made) {
-		d = ZSTD_createDCtx();
-		if (d && pthread_setspecific(zstd_key, d)) {
-			ZSTD_freeDCtx(d);
-			d = NULL;
-		}
+	pthread_once(&zstd_thread.once, zstd_make_key);
+	if (!zstd_thread.made)
+		return NULL;
+	d = pthread_getspecific(zstd_thread.key);
+	if (d)
+		return d;
+	d = ZSTD_createDCtx();
+	if (d && pthread_setspecific(zstd_thread.key, d)) {
+		ZSTD_freeDCtx(d);
+		d = NULL;
 	}
 	return d;
 }
