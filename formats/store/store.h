@@ -170,8 +170,8 @@ struct file_args {
 struct store *file_open(const char *path, const struct file_args *,
     struct error *);
 
-/* Changes a read-only file to writable, or back: reopens through /proc/self/fd, so
- * it is the same file; locks follow. */
+/* Changes a read-only file to writable, or back: reopens through
+ * /proc/self/fd, so it is the same file; locks follow. */
 int file_reopen(struct store *, bool writable, struct error *);
 
 /* Did this open create the file (then a failed job removes it)? */
