@@ -1,0 +1,823 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * image.c - opening and closing a chain, creating images, probing
+ *
+ * Names and options become one store and one driver for each layer; the
+ * layers are opened from the top down in a loop, never by recursion, each
+ * held against those above it, so no image can make us loop (H2).  Names
+ * found inside an image are data from strangers: which of them are followed
+ * is decided here and nowhere else (H3).
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/auto.h"
+#include "codec.h"
+#include "image.h"
+#include "report.h"
+
+/* ---- probing */
+
+const struct format *image_probe(const char *name, const uint8_t *head,
+    size_t head_len, const uint8_t *tail, uint64_t size)
+{
+	struct probe_input in = { .name = name, .head = head,
+	    .head_len = head_len, .tail = tail, .size = size };
+	const struct format *best = NULL;
+	int best_score = 0;
+
+	for (const struct format *const *f = formats; *f; f++) {
+		int score = (*f)->probe ? (*f)->probe(&in) : 0;
+
+		if (score > best_score) {
+			best_score = score;
+			best = *f;
+		}
+	}
+	return best;
+}
+
+static int probe_store(struct store *s, const struct format **fmt,
+    struct error *err)
+{
+	uint8_t head[2048], tail[512];
+	uint64_t size = store_size(s);
+	size_t n = min64(sizeof(head), size);
+	int rc = store_pread(s, head, n, 0, EVENT_HEADER_READ, err);
+
+	if (!rc && size >= sizeof(tail))
+		rc = store_pread(s, tail, sizeof(tail), size - sizeof(tail),
+		    EVENT_HEADER_READ, err);
+	if (rc)
+		return rc;
+	*fmt = image_probe(s->name, head, n, size >= sizeof(tail) ? tail :
+	    NULL, size);
+	return 0;
+}
+
+/* ---- names */
+
+/* The length of "scheme" in "scheme:rest", 0 for a plain path. */
+static size_t scheme_len(const char *name)
+{
+	size_t n = strcspn(name, ":/");
+
+	return name[n] == ':' ? n : 0;
+}
+
+static bool has_scheme(const char *name, const char *scheme)
+{
+	size_t n = scheme_len(name);
+
+	return n == strlen(scheme) && !strncmp(name, scheme, n);
+}
+
+/* A plain path out of "file:path" or "path"; NULL for other schemes. */
+static const char *plain_path(const char *name)
+{
+	size_t n = scheme_len(name);
+
+	if (!n)
+		return name;
+	return has_scheme(name, "file") ? name + n + 1 : NULL;
+}
+
+char *image_full_backing(const char *image_name, const char *backing)
+{
+	const char *base = plain_path(image_name), *slash;
+	char *full;
+
+	if (!base || scheme_len(backing) || backing[0] == '/' ||
+	    !(slash = strrchr(base, '/')))
+		return strdup(backing);
+	if (asprintf(&full, "%.*s%s", (int)(slash + 1 - base), base,
+	    backing) < 0)
+		return NULL;
+	return full;
+}
+
+/* ---- policy (H3) */
+
+static bool path_within(const char *path, const char *folder)
+{
+	size_t n = strlen(folder);
+
+	return !strncmp(path, folder, n) &&
+	    (path[n] == '/' || path[n] == '\0');
+}
+
+/* May this name, found inside an image, be followed? */
+static int allow_reference(const struct image *img, const char *name,
+    const char *full, bool own_folder, struct error *err)
+{
+	const char *why = NULL;
+	AUTO_FREE char *real = NULL;
+
+	if (img->args.policy == POLICY_UNTRUSTED)
+		return error_set(err, EREFUSED,
+		    "refused to follow '%s': the image is untrusted", name);
+	if (img->args.policy == POLICY_PEER || img->args.allow_external)
+		return 0;
+	if (scheme_len(name) && !has_scheme(name, "file"))
+		why = "it is not a plain path";
+	else if ((real = realpath(plain_path(full), NULL)) &&
+	    (path_within(real, "/proc") || path_within(real, "/sys")))
+		why = "it names a file of the system";
+	else if (own_folder && real && img->store->fd >= 0) {
+		char link[64];
+		AUTO_FREE char *self = NULL;
+		size_t folder;
+
+		snprintf(link, sizeof(link), "/proc/self/fd/%d",
+		    img->store->fd);
+		self = realpath(link, NULL);
+		if (!self)
+			return error_errno(err, errno, "finding the image");
+		folder = (size_t)(strrchr(self, '/') + 1 - self);
+		if (strncmp(self, real, folder) || strchr(real + folder, '/'))
+			why = "it lies outside the image's own folder";
+	}
+	if (!why)
+		return 0;
+	return error_set(err, EREFUSED,
+	    "refused to follow '%s': %s (allow with --allow-external)", name,
+	    why);
+}
+
+/* ---- one layer */
+
+/* The file under a layer, as its options say: "file.filename=x",
+ * "filename=x" with driver=file, or the bare name. */
+static int open_file(const char *name, struct opts *node,
+    const struct open_args *args, const struct image *from,
+    struct store **store, struct error *err)
+{
+	static const char *const lockings[] = { "auto", "on", "off", NULL };
+	static const char *const drivers[] = {
+		"file", "host_device", "host_cdrom", NULL };
+	static const char *const aios[] = {
+		"threads", "native", "io_uring", NULL };
+	struct file_args fa = { .writable = args->writable,
+	    .share = args->share, .direct = args->direct,
+	    .no_sync = args->no_sync };
+	bool file_level = opts_has(node, "filename");
+	struct opts *file = file_level ? node : opts_take_sub(node, "file");
+	unsigned locking = 0, ignored;
+	bool flag, direct = fa.direct, no_sync = fa.no_sync;
+	const char *path, *unknown;
+	int rc;
+
+	*store = NULL;
+	if (!file)
+		return error_errno(err, ENOMEM, "options");
+	if (!file_level && opts_has(file, "driver") &&
+	    format_find(opts_take(file, "driver"))) {
+		rc = error_set(err, ENOTSUP,
+		    "an image inside another image is not supported");
+		goto out;
+	}
+	if ((rc = opts_take_enum(file, "driver", drivers, &ignored, err)) ||
+	    (rc = opts_take_enum(file, "locking", lockings, &locking, err)) ||
+	    (rc = opts_take_enum(file, "aio", aios, &ignored, err)) ||
+	    (rc = opts_take_bool(file, "read-only", &flag, err)) ||
+	    (rc = opts_take_bool(file, "auto-read-only", &flag, err)) ||
+	    (rc = opts_take_bool(file, "cache.direct", &direct, err)) ||
+	    (rc = opts_take_bool(file, "cache.no-flush", &no_sync, err)))
+		goto out;
+	fa.direct = direct;
+	fa.no_sync = no_sync;
+	fa.no_lock = locking == 2;
+	opts_take(file, "node-name");
+	path = opts_take(file, "filename");
+	if (!path)
+		path = name;
+	if (!path) {
+		rc = error_set(err, EINVAL,
+		    "The 'file' block driver requires a file name");
+		goto out;
+	}
+	if (!file_level && (unknown = opts_unused(file))) {
+		rc = error_set(err, EINVAL,
+		    "Block protocol 'file' doesn't support the option '%s'",
+		    unknown);
+		goto out;
+	}
+	if (!opts_has(file, "filename") && scheme_len(path)) {
+		if (!plain_path(path)) {
+			rc = error_set(err, EINVAL, "Unknown protocol '%.*s'",
+			    (int)scheme_len(path), path);
+			goto out;
+		}
+		path = plain_path(path);
+	}
+	if (from) {
+		struct store_stat st;
+
+		fa.no_special = from->args.policy != POLICY_PEER &&
+		    !from->args.allow_external;
+		fa.allow_block = !store_stat(from->store, &st, err) &&
+		    st.block_device;
+	}
+	*store = file_open(path, &fa, err);
+	rc = *store ? 0 : -err->code;
+	if (rc && args->policy == POLICY_PEER && from)
+		error_prefix(err, "Could not open '%s'", path);
+out:
+	if (!file_level)
+		opts_free(file);
+	return rc;
+}
+
+/* Keys every node may have. */
+static int take_node_options(struct opts *node, struct open_args *args,
+    struct error *err)
+{
+	static const char *const discards[] = { "ignore", "off", "unmap",
+	    "on", NULL };
+	static const char *const detects[] = { "off", NULL };
+	unsigned discard = args->unmap ? 2 : 0, detect = 0;
+	bool read_only = !args->writable, automatic = false;
+	int rc;
+
+	opts_take(node, "node-name");
+	if ((rc = opts_take_bool(node, "read-only", &read_only, err)) ||
+	    (rc = opts_take_bool(node, "auto-read-only", &automatic, err)) ||
+	    (rc = opts_take_bool(node, "force-share", &args->share, err)) ||
+	    (rc = opts_take_bool(node, "cache.direct", &args->direct, err)) ||
+	    (rc = opts_take_bool(node, "cache.no-flush", &args->no_sync,
+	    err)) ||
+	    (rc = opts_take_enum(node, "discard", discards, &discard, err)) ||
+	    (rc = opts_take_enum(node, "detect-zeroes", detects, &detect,
+	    err)))
+		return rc;
+	if (read_only && args->writable)
+		return error_set(err, EINVAL,
+		    "read-only=on, but writing was asked for");
+	args->unmap = discard >= 2;
+	return 0;
+}
+
+static void free_layer(struct image *img)
+{
+	struct error ignored;
+
+	if (!img)
+		return;
+	if (img->state && img->format->close)
+		img->format->close(img);
+	for (unsigned i = img->store_count; i-- > 0;)
+		store_close(img->stores[i], &ignored);
+	unit_cache_free(img->units);
+	gate_fini(&img->gate);
+	pthread_mutex_destroy(&img->claims.lock);
+	pthread_cond_destroy(&img->claims.freed);
+	pthread_mutex_destroy(&img->first_lock);
+	free(img->state);
+	free(img->backing_name);
+	free(img->backing_format);
+	free(img->name);
+	free(img);
+}
+
+static struct image *new_layer(const char *name, struct store *store,
+    const struct open_args *args, struct error *err)
+{
+	struct image *img = calloc(1, sizeof(*img));
+
+	if (!img) {
+		store_close(store, err);
+		error_errno(err, ENOMEM, "opening");
+		return NULL;
+	}
+	gate_init(&img->gate);
+	pthread_mutex_init(&img->claims.lock, NULL);
+	pthread_cond_init(&img->claims.freed, NULL);
+	pthread_mutex_init(&img->first_lock, NULL);
+	img->store = img->stores[img->store_count++] = store;
+	img->args = *args;
+	img->args.format = NULL;
+	img->args.options = NULL;
+	img->args.store = NULL;
+	img->writable = args->writable;
+	img->incomplete = args->incomplete;
+	img->name = strdup(name ? name : store->name);
+	img->units = unit_cache_new();
+	if (!img->name || !img->units) {
+		error_errno(err, ENOMEM, "opening");
+		free_layer(img);
+		return NULL;
+	}
+	return img;
+}
+
+/*
+ * One layer.  from is the image that names it, NULL for what the user named.
+ * node is taken from.
+ */
+static struct image *open_layer(const char *name, struct opts *node,
+    const struct open_args *given, const struct image *from,
+    struct error *err)
+{
+	struct open_args args = *given;
+	const char *driver = opts_take(node, "driver"), *unknown;
+	const struct format *fmt = NULL;
+	struct store *store = args.store;
+	struct image *img;
+	bool probed = false;
+
+	if (!driver)
+		driver = args.format;
+	if (driver && (!strcmp(driver, "file") ||
+	    !strcmp(driver, "host_device")))
+		driver = "raw";
+	if (driver && !(fmt = format_find(driver))) {
+		error_set(err, EINVAL, "Unknown driver '%s'", driver);
+		goto fail;
+	}
+	if (take_node_options(node, &args, err))
+		goto fail;
+	if (!store && open_file(name, node, &args, from, &store, err))
+		return NULL;
+	if (!fmt) {
+		if (probe_store(store, &fmt, err))
+			goto fail;
+		probed = true;
+		if (from && args.policy != POLICY_PEER &&
+		    strcmp(fmt->name, "raw")) {
+			error_set(err, EREFUSED,
+			    "its format is not recorded in the overlay, and "
+			    "it does not look raw but like %s", fmt->name);
+			goto fail;
+		}
+	}
+	if (args.writable && !fmt->claim && fmt != format_find("raw")) {
+		error_set(err, EROFS, "%s images are read-only", fmt->name);
+		goto fail;
+	}
+	img = new_layer(name, store, &args, err);
+	if (!img)
+		return NULL;
+	img->format = fmt;
+	img->probed = probed && fmt == format_find("raw") && args.writable;
+	img->state = calloc(1, fmt->state_size ? fmt->state_size : 1);
+	if (!img->state) {
+		error_errno(err, ENOMEM, "opening");
+		goto fail_layer;
+	}
+	if (fmt->open(img, node, err))
+		goto fail_layer;
+	if (img->size > SIZE_LIMIT) {
+		error_set(err, EFBIG, "image size is out of range");
+		goto fail_layer;
+	}
+	unknown = opts_unused(node);
+	if (unknown && strcmp(unknown, "backing") &&
+	    strncmp(unknown, "backing.", 8)) {
+		error_set(err, EINVAL,
+		    "Block format '%s' does not support the option '%s'",
+		    fmt->name, unknown);
+		goto fail_layer;
+	}
+	return img;
+fail_layer:
+	free_layer(img);
+	return NULL;
+fail:
+	if (store) {
+		struct error ignored;
+
+		store_close(store, &ignored);
+	}
+	return NULL;
+}
+
+int image_ref(struct image *img, const char *name, struct opts *node,
+    struct store **store, struct error *err)
+{
+	AUTO_FREE char *full = NULL;
+	struct open_args args = img->args;
+	int rc;
+
+	args.store = NULL;
+	if (img->store_count == IMAGE_STORES)
+		return error_set(err, EMFILE, "too many files in one image");
+	if (!opts_has(node, "filename")) {
+		full = name ? image_full_backing(img->name, name) : NULL;
+		if (!full)
+			return name ? error_errno(err, ENOMEM, "opening") :
+			    error_set(err, EINVAL, "no file is named");
+		if ((rc = allow_reference(img, name, full, true, err)))
+			return rc;
+	}
+	rc = open_file(full, node, &args, full ? img : NULL, store, err);
+	if (!rc)
+		img->stores[img->store_count++] = *store;
+	return rc;
+}
+
+/* ---- the chain */
+
+static int check_chain(struct image *top, struct image *img,
+    struct error *err)
+{
+	struct store_stat st, other;
+	unsigned depth = 1;
+	int rc = store_stat(img->store, &st, err);
+
+	if (rc)
+		return rc;
+	for (struct image *i = top; i != img; i = i->backing, depth++) {
+		if ((rc = store_stat(i->store, &other, err)))
+			return rc;
+		if (st.ino && st.dev == other.dev && st.ino == other.ino)
+			return error_set(err, ELOOP,
+			    "the backing chain loops: '%s' is also layer %u",
+			    img->name, depth);
+	}
+	if (depth > CHAIN_LIMIT)
+		return error_set(err, EMLINK,
+		    "the backing chain has more than %d layers", CHAIN_LIMIT);
+	return 0;
+}
+
+/* The layer under img, or NULL with err->code 0 when there is none. */
+static struct image *open_backing(struct image *img, struct opts *node,
+    struct opts **under_node, struct error *err)
+{
+	struct open_args args = img->args;
+	struct opts *under = opts_take_sub(node, "backing");
+	AUTO_FREE char *full = NULL;
+	const char *name = NULL;
+	struct image *result = NULL;
+	bool named;
+
+	err->code = 0;
+	if (!under) {
+		error_errno(err, ENOMEM, "options");
+		return NULL;
+	}
+	named = opts_has_prefix(under, "file") || opts_has(under, "filename") ||
+	    opts_has(under, "driver");
+	if (!named && (opts_is_null(node, "backing") || !img->backing_name)) {
+		opts_take(node, "backing");
+		opts_free(under);
+		return NULL;
+	}
+	args.writable = args.incomplete = args.for_check = false;
+	args.store = NULL;
+	args.format = img->backing_format;
+	if (!opts_has_prefix(under, "file") && !opts_has(under, "filename")) {
+		name = img->backing_name;
+		full = name ? image_full_backing(img->name, name) : NULL;
+		if (!full) {
+			error_errno(err, ENOMEM, "opening");
+			goto fail;
+		}
+		if (allow_reference(img, name, full, false, err))
+			goto fail;
+		name = full;
+		if (has_scheme(name, "json")) {
+			if (opts_parse_json(under, name + 5, err))
+				goto fail;
+			name = NULL;
+		}
+	}
+	result = open_layer(name, under, &args, named ? NULL : img, err);
+	if (result) {
+		*under_node = under;
+		return result;
+	}
+fail:
+	opts_free(under);
+	return NULL;
+}
+
+static int open_chain(struct image *top, struct opts *node,
+    struct error *err)
+{
+	struct opts *own = NULL;	/* of layers below the top */
+	struct image *img = top;
+	int rc = 0;
+
+	while (!top->args.no_backing) {
+		struct opts *under = NULL;
+		struct image *next = open_backing(img, node, &under, err);
+		const char *unknown;
+
+		if (!next) {
+			if (err->code)
+				rc = img->args.policy == POLICY_PEER ?
+				    error_prefix(err,
+				    "Could not open backing file") :
+				    error_prefix(err, "backing file '%s'",
+				    img->backing_name ? img->backing_name :
+				    "(named by options)");
+			break;
+		}
+		opts_free(own);
+		node = own = under;
+		img->backing = next;
+		img = next;
+		if ((rc = check_chain(top, img, err)))
+			break;
+		unknown = opts_unused(node);
+		if (unknown && strcmp(unknown, "backing") &&
+		    strncmp(unknown, "backing.", 8)) {
+			rc = error_set(err, EINVAL,
+			    "unknown option '%s'", unknown);
+			break;
+		}
+	}
+	opts_free(own);
+	return rc;
+}
+
+struct image *image_open(const char *name, const struct open_args *args,
+    struct error *err)
+{
+	struct opts *own = NULL, *node = args->options;
+	struct image *img = NULL;
+	struct error ignored;
+
+	if (!node) {
+		node = own = opts_new();
+		if (!node) {
+			store_close(args->store, err);
+			error_errno(err, ENOMEM, "options");
+			return NULL;
+		}
+	}
+	if (name && !args->store && has_scheme(name, "json")) {
+		if (opts_parse_json(node, name + 5, err))
+			goto out;
+		img = open_layer(NULL, node, args, NULL, err);
+		if (img) {	/* messages and relative names use it as given */
+			free(img->name);
+			img->name = strdup(name);
+			if (!img->name) {
+				error_errno(err, ENOMEM, "opening");
+				free_layer(img);
+				img = NULL;
+			}
+		}
+	} else {
+		img = open_layer(name, node, args, NULL, err);
+	}
+	if (img && open_chain(img, node, err)) {
+		image_close(img, &ignored);
+		img = NULL;
+	}
+out:
+	opts_free(own);
+	return img;
+}
+
+/* What close still has to write of a layer. */
+static int close_writable(struct image *img, struct error *err)
+{
+	int rc;
+
+	if (!atomic_load(&img->wrote))
+		return 0;
+	rc = image_flush(img, err);
+	/* What the flush let go is given back; that dirties metadata anew. */
+	if (!rc && img->format->flush)
+		rc = image_flush(img, err);
+	if (!rc && img->format->settle && !(rc = img->format->settle(img, err)))
+		rc = image_flush(img, err);
+	return rc;
+}
+
+int image_close(struct image *img, struct error *err)
+{
+	struct error first = { 0 };
+	int rc = 0;
+
+	while (img) {
+		struct image *under = img->backing;
+		struct error e;
+
+		if (img->writable && close_writable(img, &e) && !rc) {
+			first = e;
+			rc = -e.code;
+		}
+		for (; img->store_count; img->store_count--)
+			if (store_close(img->stores[img->store_count - 1],
+			    &e) && !rc) {
+				first = e;
+				rc = -e.code;
+			}
+		free_layer(img);
+		img = under;
+	}
+	if (rc)
+		*err = first;
+	return rc;
+}
+
+/* ---- creating */
+
+static int check_create_options(const struct image_create_args *args,
+    struct error *err)
+{
+	const char *key, *value;
+
+	for (unsigned i = 0; opts_at(args->options, i, &key, &value); i++) {
+		const struct option *o = args->format->create_options;
+
+		while (o->name && strcmp(o->name, key))
+			o++;
+		if (o->name)
+			continue;
+		if (!strcmp(key, "backing_file") || !strcmp(key, "backing_fmt"))
+			return error_set(err, EINVAL, "Backing file not "
+			    "supported for file format '%s'",
+			    args->format->name);
+		return error_set(err, EINVAL, "Invalid parameter '%s'", key);
+	}
+	return 0;
+}
+
+/* Opens the backing file to see that it is there, and how large. */
+static int check_backing(const struct image_create_args *args,
+    const char *backing, const char *format, uint64_t *size,
+    struct error *err)
+{
+	struct open_args oa = { .format = format, .policy = args->policy };
+	AUTO_FREE char *full = image_full_backing(args->name, backing);
+	struct image *img;
+	int rc;
+
+	if (!full)
+		return error_errno(err, ENOMEM, "opening");
+	img = image_open(full, &oa, err);
+	if (!img) {
+		rc = -err->code;
+		if (args->policy == POLICY_PEER) {
+			error_prefix(err, "Could not open '%s'", full);
+			strncat(err->text, "\nCould not open backing image.",
+			    sizeof(err->text) - strlen(err->text) - 1);
+		} else {
+			error_prefix(err, "backing file '%s'", backing);
+		}
+		return rc;
+	}
+	rc = 0;
+	if (!format)
+		rc = error_set(err, EINVAL,
+		    "Backing file specified without backing format%s"
+		    "Detected format of %s.",
+		    args->policy == POLICY_PEER ? "\n" : ": ",
+		    img->format->name);
+	if (*size == SIZE_FROM_BACKING)
+		*size = img->size;
+	image_close(img, &(struct error){ 0 });
+	return rc;
+}
+
+static int create_store(const char *name, struct opts *options,
+    struct store **store, struct error *err)
+{
+	struct file_args fa = { .writable = true, .create = true };
+	const char *path = plain_path(name);
+	uint64_t ignored;
+	int rc;
+
+	if (!path)
+		return error_set(err, EINVAL, "Unknown protocol '%.*s'",
+		    (int)scheme_len(name), name);
+	/* The hint is advice to a file system; none here takes it. */
+	if ((rc = opts_take_bool(options, "nocow", &fa.no_cow, err)) ||
+	    (rc = opts_take_size(options, "extent_size_hint", &ignored, err)))
+		return rc;
+	*store = file_open(path, &fa, err);
+	return *store ? 0 : -err->code;
+}
+
+/* Ends a store of a creation; a file that was made for it goes with it when
+ * the creation failed. */
+static int end_store(struct store *s, const char *name, int rc,
+    struct error *err)
+{
+	struct error e;
+
+	if (!s)
+		return rc;
+	if (rc && file_created(s))
+		unlink(plain_path(name));
+	if (store_close(s, &e) && !rc) {
+		*err = e;
+		rc = -e.code;
+	}
+	return rc;
+}
+
+int image_create(const struct image_create_args *args, uint64_t *size,
+    struct error *err)
+{
+	const char *backing, *backing_format, *data_file;
+	struct create_args ca = { .size = args->size,
+	    .options = args->options, .incomplete = args->incomplete };
+	uint64_t given = UINT64_MAX;
+	AUTO_FREE char *data_full = NULL;
+	int rc;
+
+	if ((rc = check_create_options(args, err)) ||
+	    (rc = opts_take_size(args->options, "size", &given, err)))
+		return rc;
+	if (ca.size == SIZE_FROM_BACKING)
+		ca.size = given;
+	backing = opts_take(args->options, "backing_file");
+	backing_format = opts_take(args->options, "backing_fmt");
+	if (backing && !*backing)
+		backing = NULL;
+	if (backing_format && !format_find(backing_format))
+		return error_set(err, EINVAL, "Invalid backing format '%s'",
+		    backing_format);
+	if (backing && !args->unchecked_backing &&
+	    (rc = check_backing(args, backing, backing_format, &ca.size, err)))
+		return rc;
+	if (backing && !backing_format)
+		return error_set(err, EINVAL,
+		    "Backing file specified without backing format");
+	if (ca.size == SIZE_FROM_BACKING)
+		return error_set(err, EINVAL,
+		    "Image creation needs a size parameter");
+	if (ca.size > SIZE_LIMIT)
+		return error_set(err, EFBIG, "Image size must be less than "
+		    "8 EiB!");
+	ca.backing = backing;
+	ca.backing_format = backing ? backing_format : NULL;
+	rc = create_store(args->name, args->options, &ca.store, err);
+	if (rc)
+		return rc;
+	data_file = args->format->has_backing &&
+	    opts_has(args->options, "data_file") ?
+	    opts_take(args->options, "data_file") : NULL;
+	if (data_file) {
+		ca.data_file = data_file;
+		data_full = image_full_backing(args->name, data_file);
+		rc = data_full ? create_store(data_full, args->options,
+		    &ca.data_store, err) :
+		    error_errno(err, ENOMEM, "creating");
+	}
+	if (!rc)
+		rc = args->format->create(&ca, err);
+	if (!rc && size)
+		*size = ca.size;
+	rc = end_store(ca.data_store, data_full, rc, err);
+	return end_store(ca.store, args->name, rc, err);
+}
+
+int image_finish(struct image *img, struct error *err)
+{
+	int rc = image_flush(img, err);
+
+	if (!rc && img->format->finish)
+		rc = img->format->finish(img, err);
+	if (!rc)
+		img->incomplete = false;
+	return rc;
+}
+
+/* ---- info */
+
+int image_info(struct image *img, struct image_info *info, struct error *err)
+{
+	struct store_stat st;
+	int rc;
+
+	*info = (struct image_info){ .virtual_size = img->size,
+	    .backing = img->backing_name,
+	    .backing_format = img->backing_format };
+	for (unsigned i = 0; i < img->store_count; i++) {
+		if ((rc = store_stat(img->stores[i], &st, err)))
+			return rc;
+		info->actual_size += st.allocated;
+		info->has_actual_size = true;
+	}
+	if (img->backing_name) {
+		info->full_backing = image_full_backing(img->name,
+		    img->backing_name);
+		if (!info->full_backing)
+			return error_errno(err, ENOMEM, "info");
+	}
+	rc = img->format->info ? img->format->info(img, info, err) : 0;
+	if (rc)
+		image_info_fini(info);
+	return rc;
+}
+
+void image_info_fini(struct image_info *info)
+{
+	for (unsigned i = 0; i < info->snapshot_count; i++) {
+		free(info->snapshots[i].id);
+		free(info->snapshots[i].name);
+	}
+	free(info->snapshots);
+	free(info->full_backing);
+	report_free(info->specific);
+	*info = (struct image_info){ 0 };
+}
