@@ -188,7 +188,8 @@ static int next_option(struct cli *cli)
 	int id;
 
 	for (unsigned i = 0; (o = option_at(cli->command, i))->name; i++) {
-		const int arg = o->arg ? required_argument : no_argument;
+		const int arg = !o->arg ? no_argument : *o->arg == '[' ?
+		    optional_argument : required_argument;
 
 		if (i >= OPTIONS_MAX)
 			abort();
@@ -199,7 +200,7 @@ static int next_option(struct cli *cli)
 				o->alias, arg, NULL, o->id };
 		if (o->id < 256) {
 			*s++ = o->id;
-			if (o->arg)
+			if (o->arg && *o->arg != '[')
 				*s++ = ':';
 		}
 	}
@@ -252,7 +253,7 @@ static void option_help(const struct cli_option *o, FILE *out)
 	else
 		n = fprintf(out, "      --%s", o->name);
 	if (o->arg)
-		n += fprintf(out, " %s", o->arg);
+		n += fprintf(out, *o->arg == '[' ? "%s" : " %s", o->arg);
 	if (n + 2 > HELP_COLUMN)
 		n = fprintf(out, "\n") - 1;
 	fprintf(out, "%*s%s\n", HELP_COLUMN - n, "", o->help);
@@ -277,8 +278,9 @@ void cli_syntax(const struct cli_command *c, FILE *out)
 		if (o->id == ID_HELP)
 			continue;
 		if (o->id < 256)
-			fprintf(out, " [-%c%s%s]", o->id, o->arg ? " " : "",
-			    o->arg ? o->arg : "");
+			fprintf(out, " [-%c%s%s]", o->id,
+			    o->arg && *o->arg != '[' ? " " : "",
+			    o->arg && *o->arg != '[' ? o->arg : "");
 		else
 			fprintf(out, " [--%s%s%s]", o->name, o->arg ? "=" : "",
 			    o->arg ? o->arg : "");

@@ -25,7 +25,8 @@
 struct cli_option {
 	int id;
 	const char *name;	/* long name */
-	const char *arg;	/* NULL: a flag; else what help calls the value */
+	const char *arg;	/* NULL: a flag; else what help calls the value;
+				 * "[=VALUE]": only --name=VALUE takes one */
 	const char *help;	/* one line, lower case, no full stop */
 	const char *alias;	/* a second long name, or NULL */
 };
