@@ -152,6 +152,28 @@ static void a_failed_write_is_not(void)
 	end(s);
 }
 
+static void write_again(void *arg)
+{
+	fill(arg, 'b', 0, 1);
+}
+
+static void a_write_during_a_flush_needs_another(void)
+{
+	struct store *s = make(4096);
+	struct fault_rule r = {
+		.ops = FAULT_SYNC, .event = -1, .count = 1,
+		.hook = write_again, .hook_arg = s,
+	};
+
+	fill(s, 'a', 0, 1);
+	OK(fault_add(s, &r, &err));
+	OK(store_sync(s, &err));
+	CU_ASSERT(atomic_load(&s->dirty));
+	OK(store_sync(s, &err));
+	CU_ASSERT(!atomic_load(&s->dirty));
+	end(s);
+}
+
 static void zeros_are_written_where_there_is_no_better_way(void)
 {
 	struct fault_rule r = {
@@ -399,6 +421,8 @@ int main(void)
 		    the_hook_runs_before_the_write },
 		{ "a failed flush is for good", a_failed_flush_is_for_good },
 		{ "a failed write is not", a_failed_write_is_not },
+		{ "a write during a flush needs another",
+		    a_write_during_a_flush_needs_another },
 		{ "zeros are written where there is no better way",
 		    zeros_are_written_where_there_is_no_better_way },
 		{ "what was flushed is there, the rest may be",
