@@ -371,6 +371,13 @@ int image_discard(struct image *, uint64_t off, uint64_t len, struct error *);
 int image_flush(struct image *, struct error *);		/* D3 */
 int image_resize(struct image *, uint64_t size, const char *prealloc,
     struct error *);
+/* Drops all that this layer has, so that the backing image shows again.  What
+ * was flushed to that before is durable when it returns (D8). */
+int image_make_empty(struct image *, struct error *);
+/* Rewrites the backing names, after everything else is durable; NULL, NULL
+ * removes them.  The open chain stays as it is. */
+int image_set_backing(struct image *, const char *name, const char *format,
+    struct error *);
 
 /* Reads what one extent of image_map() says into buf: e->len bytes. */
 int extent_read(struct image *, const struct extent *, void *buf,

@@ -825,3 +825,33 @@ int image_resize(struct image *img, uint64_t size, const char *prealloc,
 	gate_open(&img->gate);
 	return rc;
 }
+
+int image_make_empty(struct image *img, struct error *err)
+{
+	int rc;
+
+	if (!img->format->make_empty)
+		return error_set(err, ENOTSUP, "%s images cannot be emptied",
+		    img->format->name);
+	if ((rc = begin_writing(img, err)))
+		return rc;
+	gate_shut(&img->gate);
+	rc = img->format->make_empty(img, err);
+	gate_open(&img->gate);
+	return rc ? rc : image_flush(img, err);
+}
+
+int image_set_backing(struct image *img, const char *name,
+    const char *format, struct error *err)
+{
+	int rc;
+
+	if (!img->format->set_backing)
+		return error_errno(err, ENOTSUP, "%s", img->format->name);
+	if ((rc = image_flush(img, err)))
+		return rc;
+	gate_shut(&img->gate);
+	rc = img->format->set_backing(img, name, format, err);
+	gate_open(&img->gate);
+	return rc;
+}
