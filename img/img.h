@@ -11,22 +11,32 @@ extern const struct cli_command cmd_bench, cmd_check, cmd_commit, cmd_compare,
     cmd_convert, cmd_create, cmd_dd, cmd_info, cmd_map, cmd_measure,
     cmd_rebase, cmd_resize;
 
-/* -o help: the options a format takes at creation, as the peer lists them.
- * create, convert, measure, ...: an option value of "help" or "?" asks. */
-void img_create_help(const struct cli *, const struct format *);
-/* Is "help" or "?" among the words of an -o value? */
-bool img_is_help(const char *text);
-/* Finds a format by name; prints what is wrong and returns NULL. */
-const struct format *img_format(const struct cli *, const char *name);
+/* Finds a format by name; prints what is wrong ("name: " before it where name
+ * is not NULL) and returns NULL. */
+const struct format *img_format(const struct cli *, const char *name,
+    const char *format);
 
-/* One image as info shows it (report_text.c, report_json.c). */
+/* create.c: the value of one -o, added to opts, which is made when NULL.
+ * False: said what is wrong. */
+bool img_options(const struct cli *, const char *text, struct opts **opts);
+/* Does it ask for help ("help" or "?" as a word of it)? */
+bool img_wants_help(const char *text);
+/* The options a format takes at creation, as the peer lists them; with_file:
+ * also those which are the file's. */
+void img_options_help(const struct cli *, const struct format *,
+    bool with_file);
+
+/* One image as info shows it: report_text.c, report_json.c. */
 struct json;
 struct img_report {
-	const char *name;	/* as given */
-	const char *format;
-	const struct image_info *info;
+	struct image *image;
+	struct image_info info;
 };
-void report_text(const struct cli *, const struct img_report *, FILE *);
-void report_json(const struct cli *, const struct img_report *, struct json *);
+/* The name of an image as it is shown: the file's, where that says it all. */
+const char *img_name(const struct image *);
+void report_text(const struct img_report *, FILE *);
+/* children: with the files of the image as "children" (not under the peer's
+ * name). */
+void report_json(const struct img_report *, bool children, struct json *);
 
 #endif

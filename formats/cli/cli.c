@@ -32,6 +32,8 @@ const struct cli_option cli_common[] = {
 
 volatile sig_atomic_t cli_signal;
 
+static bool refused;	/* something was not opened, by policy */
+
 /* ---- the tool */
 
 void cli_init(struct cli *cli, const char *argv0)
@@ -69,6 +71,8 @@ int cli_end(const struct cli *cli, int code)
 	}
 	if (cli_signal && code)
 		return 128 + cli_signal;
+	if (refused && code && !cli->peer)
+		return 64;
 	return code;
 }
 
@@ -135,13 +139,48 @@ int cli_usage(const struct cli *cli, const char *fmt, ...)
 	return 1;
 }
 
+/* The reason without what the sentence around it says anyway; the peer's ends
+ * otherwise when a lock is held: it does not know by whom. */
+static const char *reason(const struct cli *cli, const char *name,
+    const struct error *err, char *buf, size_t size)
+{
+	const char *text = err->text, *lock, *holder;
+	size_t n;
+
+	if (cli->peer) {
+		lock = err->code == EAGAIN ? strstr(text, "\" lock") : NULL;
+		holder = lock ? strstr(lock, ": in use by ") : NULL;
+		if (!lock)
+			return text;
+		n = holder ? (size_t)(holder - text) : strlen(text);
+		snprintf(buf, size, "%.*s\nIs another process using the "
+		    "image [%s]?", (int)n, text, name);
+		return buf;
+	}
+	n = snprintf(buf, size, "Could not open '%s': ", name);
+	return n < size && !strncmp(text, buf, n) ? text + n : text;
+}
+
 void cli_open_error(const struct cli *cli, const char *name,
     const struct error *err)
 {
-	if (cli->peer)
-		cli_error(cli, "Could not open '%s': %s", name, err->text);
-	else
-		cli_error(cli, "%s: %s", name, err->text);
+	char buf[sizeof(err->text) + 256];
+
+	if (err->code == EREFUSED)
+		refused = true;
+	cli_error(cli, cli->peer ? "Could not open '%s': %s" : "%s: %s", name,
+	    reason(cli, name, err, buf, sizeof(buf)));
+}
+
+void cli_image_error(const struct cli *cli, const char *name,
+    const struct error *err)
+{
+	char buf[sizeof(err->text) + 256];
+
+	if (err->code == EREFUSED)
+		refused = true;
+	cli_error(cli, "%s: %s", name,
+	    reason(cli, name, err, buf, sizeof(buf)));
 }
 
 /* ---- parsing */
@@ -372,6 +411,20 @@ bool cli_cache_mode(const struct cli *cli, const char *text,
 
 /* ---- images */
 
+static void warn_guessed(const struct cli *cli, const char *name)
+{
+	if (cli->peer)
+		fprintf(stderr, "WARNING: Image format was not specified for "
+		    "'%s' and probing guessed raw.\n         Automatically "
+		    "detecting the format is dangerous for raw images, write "
+		    "operations on block 0 will be restricted.\n         "
+		    "Specify the 'raw' format explicitly to remove the "
+		    "restrictions.\n", name);
+	else
+		cli_error(cli, "%s: warning: guessed to be raw, so its first "
+		    "sector takes no image header; -f raw says it is", name);
+}
+
 struct image *cli_open(const struct cli *cli, const char *name,
     bool image_opts, struct open_args *args)
 {
@@ -397,6 +450,8 @@ struct image *cli_open(const struct cli *cli, const char *name,
 		args->options = own;
 	}
 	image = image_open(image_opts ? NULL : name, args, &err);
+	if (image && image->probed)
+		warn_guessed(cli, name);
 out:
 	if (!image)
 		cli_open_error(cli, name, &err);

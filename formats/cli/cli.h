@@ -85,6 +85,9 @@ int cli_usage(const struct cli *, const char *fmt, ...)
 /* "tool: name: text", or the peer's "tool: Could not open 'name': Text". */
 void cli_open_error(const struct cli *, const char *name,
     const struct error *);
+/* "tool: name: text" under both names: for what is not the opening. */
+void cli_image_error(const struct cli *, const char *name,
+    const struct error *);
 /* A size operand or option up to INT64_MAX: prints what is wrong and returns
  * false.  what: "image size", "start offset", ... */
 bool cli_size(const struct cli *, const char *what, const char *text,
@@ -99,13 +102,16 @@ bool cli_cache_mode(const struct cli *, const char *text, struct open_args *);
 
 /* Opens what a command's operand names, prints the error if it cannot.
  * image_opts: name is key=value text (--image-opts).  args->policy is set
- * here from the manner. NULL: failed and said so. */
+ * here from the manner.  Says so when a raw image to be written was only
+ * guessed to be raw.  NULL: failed and said so. */
 struct image *cli_open(const struct cli *, const char *name, bool image_opts,
     struct open_args *);
 /* Closes; prints an error; false when there was one.  NULL is true. */
 bool cli_close(const struct cli *, struct image *);
 /* Ends a tool: flushes stdout and tells when that failed (/dev/full; EPIPE
- * stays quiet).  Returns the exit code to use: code, or 1. */
+ * stays quiet).  Returns the exit code to use: code, 1 when only that failed,
+ * 64 when opening was refused by policy (H3; not under a peer's name), 128 +
+ * signal. */
 int cli_end(const struct cli *, int code);
 
 /* ---- progress (progress.c): a bar with percent, rate and time left on a
