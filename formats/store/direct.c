@@ -7,10 +7,11 @@
  * around it; a write reads the sectors it covers in part, changes them and
  * writes them back.
  *
- * Two writes next to each other in one sector would undo each other, so a
+ * Two changes next to each other in one sector would undo each other, so a
  * write that covers a sector in part holds the range of its sectors against
- * other such writes.  Aligned writes hold nothing: who writes the same bytes
- * twice at a time gets either.
+ * other such writes, and file.c against its zeros.  Aligned writes hold
+ * nothing: of two that overlap, all of one may be lost in the sectors that
+ * both touch.
  *
  * The last sector of a file whose size is not aligned cannot be written
  * directly: the file would get longer, and cutting it back would race with
@@ -37,17 +38,12 @@
 
 enum { BOUNCE = 256 * 1024, ALIGN_MIN = 512, ALIGN_MAX = 4096 };
 
-struct range {
-	uint64_t off, end;
-	struct range *next;
-};
-
 struct direct {
 	uint32_t align;		/* of offset and length */
 	uint32_t mem_align;
 	pthread_mutex_t lock;	/* guards held; innermost */
 	pthread_cond_t freed;
-	struct range *held;	/* by writes that change sectors in part */
+	struct direct_range *held; /* by who changes sectors in part */
 };
 
 /* ---- alignment */
@@ -60,8 +56,9 @@ static bool ask_kernel(struct direct *d, int fd)
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) < 0 ||
 	    !(st.stx_mask & STATX_DIOALIGN))
 		return false;
-	if (!is_pow2(st.stx_dio_offset_align) || !is_pow2(st.stx_dio_mem_align)
-	    || st.stx_dio_offset_align > BOUNCE)
+	if (!is_pow2(st.stx_dio_offset_align) ||
+	    !is_pow2(st.stx_dio_mem_align) ||
+	    st.stx_dio_offset_align > BOUNCE)
 		return false;
 	d->align = st.stx_dio_offset_align;
 	d->mem_align = st.stx_dio_mem_align;
@@ -146,10 +143,15 @@ static bool aligned(const struct direct *d, const struct iovec *iov, int n,
 
 /* ---- ranges */
 
-static void range_hold(struct direct *d, struct range *r)
+bool direct_hold(struct direct *d, struct direct_range *r, uint64_t off,
+    uint64_t end)
 {
-	struct range *other;
+	struct direct_range *other;
 
+	r->off = align_down(off, d->align);
+	r->end = align_up(end, d->align);
+	if (r->off == off && r->end == end)
+		return false;
 	pthread_mutex_lock(&d->lock);
 	do {
 		for (other = d->held; other; other = other->next)
@@ -161,11 +163,12 @@ static void range_hold(struct direct *d, struct range *r)
 	r->next = d->held;
 	d->held = r;
 	pthread_mutex_unlock(&d->lock);
+	return true;
 }
 
-static void range_free(struct direct *d, struct range *r)
+void direct_let_go(struct direct *d, struct direct_range *r)
 {
-	struct range **at = &d->held;
+	struct direct_range **at = &d->held;
 
 	pthread_mutex_lock(&d->lock);
 	while (*at != r)
@@ -355,19 +358,12 @@ static int write_bounced(struct direct *d, int fd, int buffered,
     uint64_t done, uint64_t size)
 {
 	uint64_t start = off + done, end = off + len;
-	struct range r = {
-		.off = align_down(start, d->align),
-		.end = align_up(end, d->align),
-	};
-	bool partial = r.off < start || r.end > end;
+	struct direct_range r;
+	bool held = direct_hold(d, &r, start, end);
 	uint8_t *buf = bounce_new(d, r.end - r.off);
 	struct piece p;
-	int ret = 0;
+	int ret = buf ? 0 : -ENOMEM;
 
-	if (!buf)
-		return -ENOMEM;
-	if (partial)
-		range_hold(d, &r);
 	for (p.a = r.off; p.a < r.end && ret == 0; p.a = p.b) {
 		p.b = min64(p.a + BOUNCE, r.end);
 		p.from = max64(p.a, start);
@@ -375,8 +371,8 @@ static int write_bounced(struct direct *d, int fd, int buffered,
 		ret = write_piece(d, fd, buffered, buf, iov, n, p.from - off,
 		    &p, size);
 	}
-	if (partial)
-		range_free(d, &r);
+	if (held)
+		direct_let_go(d, &r);
 	free(buf);
 	return ret;
 }

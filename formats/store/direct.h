@@ -7,6 +7,7 @@
 #ifndef STORE_DIRECT_H
 #define STORE_DIRECT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -29,5 +30,18 @@ int direct_preadv(struct direct *, int fd, const struct iovec *iov, int n,
 int direct_pwritev(struct direct *, int fd, int buffered,
     const struct iovec *iov, int n, uint64_t off, uint64_t len,
     uint64_t size);
+
+/*
+ * A change by other means than direct_pwritev() of [off, end), such as
+ * fallocate(), must not come between the reading and the writing of a sector
+ * at its edge.  False, and nothing to let go, where its edges are aligned.
+ */
+struct direct_range {
+	uint64_t off, end;
+	struct direct_range *next;
+};
+bool direct_hold(struct direct *, struct direct_range *, uint64_t off,
+    uint64_t end);
+void direct_let_go(struct direct *, struct direct_range *);
 
 #endif

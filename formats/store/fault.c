@@ -24,7 +24,7 @@
 enum {
 	SECTOR = 512,
 	COPY = 64 * 1024,
-	FINE = 1024 * 1024,	/* zeros longer than this are torn in pieces */
+	FINE = 1024 * 1024,	/* zeros longer than this tear in pieces */
 	COARSE = 64 * 1024,	/* of this size */
 };
 
@@ -43,8 +43,8 @@ struct step {
 
 struct fault {
 	struct store *under;
-	pthread_mutex_t lock;	/* guards all below, and s->size; innermost but
-				 * for the locks of the memory stores */
+	pthread_mutex_t lock;	/* guards all below, and s->size; before the
+				 * locks of the memory stores */
 	struct armed *rules;
 	unsigned n_rules;
 

@@ -22,8 +22,8 @@ struct fault_rule {
 	unsigned ops;		/* mask of enum fault_op */
 	int event;		/* enum store_event, or -1: any */
 	uint64_t off, len;	/* range that must be touched; len 0: any */
-	unsigned skip;		/* matching calls to let pass first (the rules
-				 * after this one see them) */
+	unsigned skip;		/* matching calls to let pass first (later
+				 * rules see them) */
 	unsigned count;		/* then so many are hit; 0: all */
 	int error;		/* errno to fail with; 0: none */
 	unsigned pause_ms;	/* sleep before going on */

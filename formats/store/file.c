@@ -274,12 +274,19 @@ static int file_zero(struct store *s, uint64_t off, uint64_t len,
     unsigned flags, struct error *err)
 {
 	struct file *f = s->state;
+	struct direct_range r;
+	bool held;
+	int ret;
 
 	if (f->block)
 		return zero_device(s, off, len, flags, err);
-	if (f->regular)
-		return zero_file(s, off, len, flags, err);
-	return no_fast_zeros(s, err);
+	if (!f->regular)
+		return no_fast_zeros(s, err);
+	held = f->direct && direct_hold(f->direct, &r, off, off + len);
+	ret = zero_file(s, off, len, flags, err);
+	if (held)
+		direct_let_go(f->direct, &r);
+	return ret;
 }
 
 /* A device is asked for a hole, which reads as zeros, and where it has none

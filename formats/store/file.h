@@ -10,13 +10,13 @@ struct file {
 	int buffered;		/* the file without O_DIRECT, for its tail; -1 */
 	int parent;		/* of a file we made; -1 */
 	bool created;
-	bool locked;		/* with the permissions below */
+	bool locked;		/* as the next line says */
 	unsigned held, refused;
 	bool fixed;		/* a device: has the size it has */
 	bool block, regular;
 	uint32_t sector;	/* block device: unit of zero and punch */
 	atomic_uint missing;	/* file.c: what was tried in vain */
-	atomic_bool parent_dirty; /* the name is not on stable storage yet */
+	atomic_bool parent_dirty; /* its name is not on stable storage */
 };
 
 extern const struct store_ops file_ops, file_device_ops;

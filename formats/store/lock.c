@@ -13,15 +13,14 @@
  * The sets, as seen in /proc/PID/fdinfo and traces of qemu-img and qemu-io
  * 7.2, and which of them file.c takes:
  *
- *	an open image, writable	holds read write resize, refuses write resize
- *	an open image, read-only holds read, refuses write resize
- *	with -U			holds read, refuses nothing
- *	create, convert's target while it is emptied
- *				holds write resize, refuses resize
- *	raw image, writable, qemu-io
- *				holds read write, refuses nothing
- *	raw image, resize	holds read write resize, refuses nothing
- *	raw image, info		nothing at all
+ *	opened			holds			refuses
+ *	writable		read write resize	write resize
+ *	read-only		read			write resize
+ *	with -U			read			-
+ *	to create or empty it	write resize		resize
+ *	raw, qemu-io writable	read write		-
+ *	raw, resize		read write resize	-
+ *	raw, info		-			-
  *
  * Ours take the first two for every format, the first for create too: a
  * superset of the peer's, so that who excludes the peer excludes us.  -U takes

@@ -35,10 +35,10 @@ struct node {
 };
 
 struct memory {
-	pthread_rwlock_t lock;	/* guards all below; the bytes of a page with
+	pthread_rwlock_t lock;	/* guards all below; the bytes of a page of
 				 * one user need it shared only */
 	struct node *root;
-	unsigned height;	/* 0: no root; pages below 64^height */
+	unsigned height;	/* 0: no root; else 64^height pages */
 	uint64_t pages;
 };
 

@@ -141,6 +141,52 @@ static void neighbours_in_memory_lose_nothing(void)
 	OK(store_close(s, &err));
 }
 
+/* The same, where every other piece is made zero. */
+static void *deal_zeros(void *arg)
+{
+	struct worker *w = arg;
+	char buf[PIECE];
+
+	for (unsigned i = w->number; i < PIECES; i += THREADS) {
+		uint64_t off = (uint64_t)i * PIECE;
+		int ret;
+
+		memset(buf, pattern(i, 0), PIECE);
+		if (i / THREADS % 2)
+			ret = store_pwrite(w->store, buf, PIECE, off,
+			    EVENT_DATA, &w->err);
+		else
+			ret = store_zero(w->store, off, PIECE, i & 1,
+			    &w->err);
+		w->failures += ret < 0;
+	}
+	return NULL;
+}
+
+static void zeros_beside_writes_are_not_undone(void)
+{
+	struct store *s = make(true);
+	unsigned wrong = 0;
+	char buf[PIECE];
+
+	for (unsigned round = 0; round < 5; round++) {
+		memset(buf, '?', PIECE);
+		for (unsigned i = 0; i < PIECES; i++)
+			OK(store_pwrite(s, buf, PIECE, (uint64_t)i * PIECE,
+			    EVENT_DATA, &err));
+		run(s, deal_zeros);
+		for (unsigned i = 0; i < PIECES; i++) {
+			OK(store_pread(s, buf, PIECE, (uint64_t)i * PIECE,
+			    EVENT_DATA, &err));
+			for (unsigned k = 0; k < PIECE; k++)
+				wrong += buf[k] != (i / THREADS % 2 ?
+				    pattern(i, 0) : 0);
+		}
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	OK(store_close(s, &err));
+}
+
 /* Each thread appends, and zeros past the end what another appends after. */
 static void *append(void *arg)
 {
@@ -233,6 +279,8 @@ int main(void)
 		    buffered_neighbours_lose_nothing },
 		{ "neighbours in memory lose nothing",
 		    neighbours_in_memory_lose_nothing },
+		{ "zeros beside direct writes are not undone",
+		    zeros_beside_writes_are_not_undone },
 		{ "zeros past the end cut nobody off",
 		    zeros_past_the_end_cut_nobody_off },
 		{ "a flush covers every write before it",
