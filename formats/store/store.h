@@ -98,12 +98,12 @@ struct store {
 	const struct store_ops *ops;
 	char *name;		/* as the user would write it */
 	_Atomic uint64_t size;	/* bytes, kept true by writes that grow it */
-	uint32_t align;		/* smallest request that needs no bounce: 1 .. 4096 */
+	uint32_t align;		/* what needs no bounce: 1 .. 4096 */
 	int fd;			/* for zero-copy between files; -1: none */
 	bool writable;
 	bool no_sync;		/* cache=unsafe: sync does nothing */
 	_Atomic bool dirty;	/* written since the last sync began */
-	_Atomic int failed;	/* errno of the sync that failed, then for good */
+	_Atomic int failed;	/* errno of the sync that failed, for good */
 	pthread_mutex_t sync_lock; /* guards: one sync at a time, so that who
 				    * finds dirty clear has waited for it */
 	void *state;
@@ -153,7 +153,7 @@ struct file_args {
 	bool exclusive;		/* with create: EEXIST when it is there */
 	bool direct;		/* O_DIRECT */
 	bool no_sync;
-	bool share;		/* -U: take no locks (read-only only) */
+	bool share;		/* -U: refuse nothing to others (read-only) */
 	bool no_lock;		/* the caller answers for it (locking=off) */
 	bool no_cow;		/* create: nocow attribute, best effort */
 	bool no_special;	/* refuse all but regular files (H3) and, with
