@@ -678,9 +678,10 @@ static int check_backing(const struct image_create_args *args,
 }
 
 static int create_store(const char *name, struct opts *options,
-    struct store **store, struct error *err)
+    bool no_sync, struct store **store, struct error *err)
 {
-	struct file_args fa = { .writable = true, .create = true };
+	struct file_args fa = { .writable = true, .create = true,
+	    .no_sync = no_sync };
 	const char *path = plain_path(name);
 	uint64_t ignored;
 	int rc;
@@ -750,7 +751,8 @@ int image_create(const struct image_create_args *args, uint64_t *size,
 		    "8 EiB!");
 	ca.backing = backing;
 	ca.backing_format = backing ? backing_format : NULL;
-	rc = create_store(args->name, args->options, &ca.store, err);
+	rc = create_store(args->name, args->options, args->no_sync, &ca.store,
+	    err);
 	if (rc)
 		return rc;
 	data_file = args->format->has_backing &&
@@ -760,7 +762,7 @@ int image_create(const struct image_create_args *args, uint64_t *size,
 		ca.data_file = data_file;
 		data_full = image_full_backing(args->name, data_file);
 		rc = data_full ? create_store(data_full, args->options,
-		    &ca.data_store, err) :
+		    args->no_sync, &ca.data_store, err) :
 		    error_errno(err, ENOMEM, "creating");
 	}
 	if (!rc)

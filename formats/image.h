@@ -316,6 +316,7 @@ struct image_create_args {
 	struct opts *options;	/* backing_file, backing_fmt and the table's */
 	bool unchecked_backing;	/* -u: do not open it */
 	bool incomplete;
+	bool no_sync;		/* cache=unsafe: no barriers */
 	enum open_policy policy;
 };
 int image_create(const struct image_create_args *, uint64_t *size,

@@ -48,6 +48,9 @@ _Static_assert(sizeof(struct qcow2_disk_header) == 112, "qcow2 header");
 /* Ours: the image is being made, image_finish() has not run (D5). */
 #define INCOMPAT_INCOMPLETE	(1ull << 63)
 #define COMPAT_LAZY		(1ull << 0)
+/* Ours, beside INCOMPAT_INCOMPLETE: a version 2 header has no feature bits,
+ * so the image is of version 3 until it is finished. */
+#define COMPAT_BECOMES_V2	(1ull << 63)
 #define AUTOCLEAR_BITMAPS	(1ull << 0)
 #define AUTOCLEAR_DATA_RAW	(1ull << 1)
 

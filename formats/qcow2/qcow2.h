@@ -98,6 +98,7 @@ struct qcow2 {
 	uint32_t packed_shift;		/* of the sector count in a descriptor */
 	uint64_t packed_offset_mask;
 	const struct codec *codec;
+	bool lazy;			/* refcounts are written at the end */
 
 	/* L1: words in the machine's order; written under lock */
 	_Atomic uint64_t *l1;
@@ -116,9 +117,9 @@ struct qcow2 {
 	struct qcow2_drops durable;	/* L: dropped, and a flush has passed */
 	struct bits meta;		/* clusters of tables; changed under L */
 	bool meta_known;		/* L: meta is filled */
-	bool tables_loaded;		/* L: reftable is in memory */
 	bool dirty_set;			/* L: we set the dirty bit */
-	int sparse_known;		/* L: 0 unknown, 1 preallocated, -1 not */
+	bool meta_conflict;		/* L: two tables claim one cluster */
+	_Atomic int sparse_known;	/* 0 unknown, 1 preallocated, -1 not */
 };
 
 static inline uint64_t qcow2_l1_get(const struct qcow2 *q, uint64_t i)
@@ -201,6 +202,10 @@ int qcow2_mark(struct image *, uint64_t, uint64_t, enum extent_kind, unsigned,
 /* Lock held.  Writes L1 entries [l1_dirty_from, l1_dirty_to). */
 int qcow2_write_l1(struct qcow2 *, struct error *);
 int qcow2_make_empty(struct image *, struct error *);
+/* Lock held: entries of [from, to) in one existing L2 table, and whole L1
+ * entries from first on, name nothing afterwards. */
+int qcow2_clear(struct qcow2 *, uint64_t from, uint64_t to, struct error *);
+int qcow2_clear_tables(struct qcow2 *, uint64_t first, struct error *);
 
 /* ---- alloc.c: all with the lock held */
 
@@ -221,18 +226,27 @@ int qcow2_alloc_packed(struct qcow2 *, uint32_t len, uint64_t *host,
     struct error *);
 /* Takes back what nothing names and nothing named. */
 void qcow2_unalloc(struct qcow2 *, uint64_t host, uint64_t len);
-/* An entry that named this storage is gone from the (cached) tables. */
-int qcow2_drop(struct qcow2 *, uint64_t host, uint64_t len, bool packed,
-    struct error *);
+/* An entry that named this storage is gone from the (cached) tables: it is
+ * given back once that is durable.  Without memory to remember it, it stays
+ * counted: a leak, no more. */
+void qcow2_drop(struct qcow2 *, uint64_t host, uint64_t len, bool packed);
 int qcow2_refcount(struct qcow2 *, uint64_t cluster, uint64_t *count,
     struct error *);
+/* How many of the first "end" clusters have a refcount, counting no further
+ * than "enough"; errors end the count. */
+uint64_t qcow2_count_used(struct qcow2 *, uint64_t end, uint64_t enough);
 /* Adds delta (1 or -1) to n clusters' refcounts in the cache. */
 int qcow2_refcount_add(struct qcow2 *, uint64_t cluster, uint64_t n,
     int delta, struct error *);
 /* Stages (1) to (5) of the head of this file. */
 int qcow2_flush_locked(struct qcow2 *, struct error *);
+/* Stages (1) and (2) alone. */
+int qcow2_flush_refcounts(struct qcow2 *, struct error *);
 /* Before an edit: flushes when the caches are crowded. */
 int qcow2_make_room(struct qcow2 *, struct error *);
+
+/* Gives back what is durably dropped; the gate is shut. */
+int qcow2_release_locked(struct qcow2 *, struct error *);
 
 int qcow2_flush(struct image *, struct error *);
 bool qcow2_has_dropped(struct image *);
