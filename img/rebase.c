@@ -43,7 +43,7 @@ static const struct cli_option options[] = {
 	{ 0 }
 };
 
-enum { CHUNK = 4 << 20, BUFFER = 1 << 20, THREADS_MAX = 8 };
+enum { CHUNK = 4 << 20, BUFFER = 2 << 20, THREADS_MAX = 8 };
 
 /* A file that stands in both chains. */
 struct twin {
