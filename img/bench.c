@@ -324,17 +324,27 @@ static bool take_option(struct bench *b, const struct cli *cli, int id,
 	return true;
 }
 
-static const char *conflict(const struct bench *b,
+static bool allowed(const struct cli *cli, const struct bench *b,
     const struct open_args *args, const char *aio)
 {
-	if (b->interval && !b->write)
-		return "--flush-interval is only available in write tests";
-	if (b->interval && b->interval < b->depth)
-		return "Flush interval can't be smaller than depth";
-	if (!strcmp(aio, "native") && !args->direct)
-		return "aio=native was specified, but it requires "
-		    "cache.direct=on, which was not specified.";
-	return NULL;
+	struct error err;
+
+	if (strcmp(aio, "threads") && strcmp(aio, "native") &&
+	    strcmp(aio, "io_uring")) {
+		cli_error(cli, "Invalid aio option: %s", aio);
+	} else if (b->interval && !b->write) {
+		cli_error(cli, "--flush-interval is only available in write "
+		    "tests");
+	} else if (b->interval && b->interval < b->depth) {
+		cli_error(cli, "Flush interval can't be smaller than depth");
+	} else if (!strcmp(aio, "native") && !args->direct) {
+		error_set(&err, EINVAL, "aio=native was specified, but it "
+		    "requires cache.direct=on, which was not specified.");
+		cli_open_error(cli, cli->argv[0], &err);
+	} else {
+		return true;
+	}
+	return false;
 }
 
 static int run(struct cli *cli)
@@ -345,7 +355,7 @@ static int run(struct cli *cli)
 		.moved = PTHREAD_COND_INITIALIZER,
 	};
 	struct open_args args = { 0 };
-	const char *aio = "threads", *why;
+	const char *aio = "threads";
 	bool image_opts = false, ok;
 	int id;
 
@@ -357,16 +367,8 @@ static int run(struct cli *cli)
 	}
 	if (cli->argc != 1)
 		return cli_usage(cli, "Expecting one image file name");
-	if (strcmp(aio, "threads") && strcmp(aio, "native") &&
-	    strcmp(aio, "io_uring")) {
-		cli_error(cli, "Invalid aio option: %s", aio);
+	if (!allowed(cli, &b, &args, aio))
 		return 1;
-	}
-	why = conflict(&b, &args, aio);
-	if (why) {
-		cli_error(cli, "%s", why);
-		return 1;
-	}
 	if (!b.step)
 		b.step = b.size;
 	b.image = cli_open(cli, cli->argv[0], image_opts, &args);

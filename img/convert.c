@@ -218,9 +218,12 @@ static const char *conflict(const struct convert *c)
 	if (c->count > 1 && c->backing)
 		return "Having a backing file for the target makes no sense "
 		    "when concatenating multiple input images";
-	if (c->backing && !c->no_create &&
+	if (!c->no_create && c->backing &&
 	    !peek(c->create.options, "backing_fmt"))
 		return "Use of backing file requires explicit backing format";
+	if (!c->no_create && !c->backing &&
+	    peek(c->create.options, "backing_fmt"))
+		return "Backing format cannot be used without backing file";
 	return NULL;
 }
 

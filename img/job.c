@@ -147,7 +147,9 @@ bool job_create(struct job_target *t, const struct cli *cli,
 		goto fail;
 	}
 	if (image_create(create, NULL, &err)) {
-		if (cli->peer)
+		if (cli->peer && !strncmp(err.text, "Invalid parameter", 17))
+			cli_error(cli, "%s", err.text);
+		else if (cli->peer)
 			cli_error(cli, "%s: %s: %s", create->name, doing,
 			    err.text);
 		else

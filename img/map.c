@@ -144,7 +144,7 @@ static bool show_runs(const struct cli *cli, struct image *img, uint64_t off,
     uint64_t end, bool json)
 {
 	struct run run = { .start = off }, next = { 0 };
-	bool first = true, ok = true;
+	bool first = true, ok = false;
 	struct error err;
 	struct walk *w = walk_new(img, &err);
 
@@ -168,6 +168,7 @@ static bool show_runs(const struct cli *cli, struct image *img, uint64_t off,
 		first = false;
 		run = next;
 	}
+	ok = true;
 	if (json)
 		show_json(cli, &run, first);
 	else
@@ -175,7 +176,6 @@ static bool show_runs(const struct cli *cli, struct image *img, uint64_t off,
 	goto out;
 fail:
 	cli_error(cli, "%s", err.text);
-	ok = false;
 out:
 	walk_free(w);
 	return ok;
