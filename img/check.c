@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "img.h"
+#include "job.h"
 
 static const struct cli_option options[] = {
 	{ 'f', "format", "FMT", "format of the image; guessed without it",
@@ -171,7 +172,7 @@ static int run(struct cli *cli)
 			args.writable = true;
 			break;
 		case 'T':
-			if (!cli_source_cache_mode(cli, cli->value, &args))
+			if (!job_source_cache(cli, cli->value, &args))
 				return FAILED;
 			break;
 		case 257:

@@ -20,7 +20,7 @@ static const struct cli_option options[] = {
 
 /* ---- -o */
 
-bool img_wants_help(const char *text)
+bool img_is_help(const char *text)
 {
 	while (*text) {
 		const size_t n = strcspn(text, ",");
@@ -70,9 +70,9 @@ static const char *const type_names[] = {
 	[OPTION_NUMBER] = "num",
 };
 
-void img_options_help(const struct cli *cli, const struct format *f,
-    bool with_file)
+void img_create_help(const struct cli *cli, const struct format *f)
 {
+	const bool with_file = cli->argc > 0;
 	const struct option *last = NULL, *next;
 	int n;
 
@@ -153,7 +153,7 @@ struct job {
 
 static int create(const struct cli *cli, const struct job *job, uint64_t size)
 {
-	const struct format *f = img_format(cli, job->name, job->format);
+	const struct format *f = format_find(job->format);
 	struct image_create_args args = {
 		.name = job->name, .format = f, .size = size,
 		.options = job->opts, .unchecked_backing = job->unsafe,
@@ -164,8 +164,9 @@ static int create(const struct cli *cli, const struct job *job, uint64_t size)
 	int ret = 0;
 
 	if (!f)
-		return 1;
-	if (job->backing_format && !job->backing && !f->has_backing)
+		ret = error_set(&err, EINVAL, "Unknown file format '%s'",
+		    job->format);
+	else if (job->backing_format && !job->backing && !f->has_backing)
 		ret = error_set(&err, ENOTSUP, "Backing file format not "
 		    "supported for file format '%s'", f->name);
 	else if (size != SIZE_FROM_BACKING && opts_has(job->opts, "size"))
@@ -202,7 +203,7 @@ static int run(struct cli *cli)
 			job.format = cli->value;
 			break;
 		case 'o':
-			help |= img_wants_help(cli->value);
+			help |= img_is_help(cli->value);
 			if (!help && !img_options(cli, cli->value, &job.opts))
 				goto out;
 			break;
@@ -221,9 +222,9 @@ static int run(struct cli *cli)
 			break;
 		}
 	if (help) {
-		f = img_format(cli, NULL, job.format);
+		f = img_format(cli, job.format);
 		if (f) {
-			img_options_help(cli, f, cli->argc > 0);
+			img_create_help(cli, f);
 			code = 0;
 		}
 		goto out;

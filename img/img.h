@@ -11,20 +11,17 @@ extern const struct cli_command cmd_bench, cmd_check, cmd_commit, cmd_compare,
     cmd_convert, cmd_create, cmd_dd, cmd_info, cmd_map, cmd_measure,
     cmd_rebase, cmd_resize;
 
-/* Finds a format by name; prints what is wrong ("name: " before it where name
- * is not NULL) and returns NULL. */
-const struct format *img_format(const struct cli *, const char *name,
-    const char *format);
+/* Finds a format by name; prints what is wrong and returns NULL. */
+const struct format *img_format(const struct cli *, const char *name);
 
 /* create.c: the value of one -o, added to opts, which is made when NULL.
  * False: said what is wrong. */
 bool img_options(const struct cli *, const char *text, struct opts **opts);
 /* Does it ask for help ("help" or "?" as a word of it)? */
-bool img_wants_help(const char *text);
-/* The options a format takes at creation, as the peer lists them; with_file:
- * also those which are the file's. */
-void img_options_help(const struct cli *, const struct format *,
-    bool with_file);
+bool img_is_help(const char *text);
+/* The options a format takes at creation, as the peer lists them: those of
+ * the file are among them when there are operands. */
+void img_create_help(const struct cli *, const struct format *);
 
 /* One image as info shows it: report_text.c, report_json.c. */
 struct json;

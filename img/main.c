@@ -10,14 +10,12 @@ static const struct cli_command *const commands[] = {
 	&cmd_resize, NULL
 };
 
-const struct format *img_format(const struct cli *cli, const char *name,
-    const char *format)
+const struct format *img_format(const struct cli *cli, const char *name)
 {
-	const struct format *f = format_find(format);
+	const struct format *f = format_find(name);
 
 	if (!f)
-		cli_error(cli, "%s%sUnknown file format '%s'", name ? name :
-		    "", name ? ": " : "", format);
+		cli_error(cli, "Unknown file format '%s'", name);
 	return f;
 }
 

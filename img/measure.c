@@ -189,7 +189,7 @@ static int run(struct cli *cli)
 			target = cli->value;
 			break;
 		case 'o':
-			help |= !cli->peer && img_wants_help(cli->value);
+			help |= !cli->peer && img_is_help(cli->value);
 			if (!help && !img_options(cli, cli->value, &opts))
 				goto out;
 			break;
@@ -218,10 +218,10 @@ static int run(struct cli *cli)
 		    "filename.");
 	else
 		ok = true;
-	if (!ok || !(f = img_format(cli, NULL, target)))
+	if (!ok || !(f = img_format(cli, target)))
 		goto out;
 	if (help) {
-		img_options_help(cli, f, false);
+		img_create_help(cli, f);
 		code = 0;
 		goto out;
 	}

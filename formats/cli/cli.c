@@ -381,8 +381,8 @@ bool cli_output(const struct cli *cli, const char *text, bool *json)
 	return false;
 }
 
-static bool cache_mode(const struct cli *cli, const char *which,
-    const char *text, struct open_args *args)
+bool cli_cache_mode(const struct cli *cli, const char *text,
+    struct open_args *args)
 {
 	static const struct {
 		const char *name;
@@ -403,24 +403,10 @@ static bool cache_mode(const struct cli *cli, const char *which,
 			args->writethrough = modes[i].writethrough;
 			return true;
 		}
-	if (cli->peer)
-		cli_error(cli, "Invalid %scache option: %s", which, text);
-	else
-		cli_error(cli, "%scache mode '%s' is not none, writeback, "
-		    "writethrough, directsync or unsafe", which, text);
+	cli_error(cli, cli->peer ? "Invalid cache option: %s" :
+	    "cache mode '%s' is not none, writeback, writethrough, "
+	    "directsync or unsafe", text);
 	return false;
-}
-
-bool cli_cache_mode(const struct cli *cli, const char *text,
-    struct open_args *args)
-{
-	return cache_mode(cli, "", text, args);
-}
-
-bool cli_source_cache_mode(const struct cli *cli, const char *text,
-    struct open_args *args)
-{
-	return cache_mode(cli, "source ", text, args);
 }
 
 /* ---- images */

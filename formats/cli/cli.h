@@ -99,9 +99,6 @@ bool cli_number(const struct cli *, const char *what, const char *text,
 bool cli_output(const struct cli *, const char *text, bool *json);
 /* cache=: none, writeback, writethrough, directsync, unsafe. */
 bool cli_cache_mode(const struct cli *, const char *text, struct open_args *);
-/* The same for -T; the peer's sentence names it otherwise. */
-bool cli_source_cache_mode(const struct cli *, const char *text,
-    struct open_args *);
 
 /* Opens what a command's operand names, prints the error if it cannot.
  * image_opts: name is key=value text (--image-opts).  args->policy is set
