@@ -138,12 +138,11 @@ static bool copy(struct commit *c)
 		.progress = progress_add,
 		.stop = &cli_signal,
 	};
-	struct copy_result result;
 	struct error err;
 	int rc;
 
 	progress_begin(c->progress, "commit", c->top->size);
-	rc = copy_run(&args, &result, &err);
+	rc = copy_run(&args, NULL, &err);
 	if (!rc)
 		rc = image_flush(c->base, &err);
 	progress_end(!rc);

@@ -373,7 +373,7 @@ static void warn(void *arg, const char *line)
 static bool copy(struct convert *c)
 {
 	struct image *target = c->out.image;
-	struct copy_result result;
+	uint64_t lost = 0;
 	struct error err;
 	int rc;
 
@@ -399,11 +399,16 @@ static bool copy(struct convert *c)
 	c->copy.say_arg = (void *)c->cli;
 	c->copy.stop = &cli_signal;
 	progress_begin(c->progress, "convert", c->size);
-	rc = copy_run(&c->copy, &result, &err);
+	rc = copy_run(&c->copy, &lost, &err);
 	progress_end(!rc);
-	if (rc)
+	if (rc) {
 		job_fail(&c->out, "%s", err.text);
-	return !rc && job_finish(&c->out);
+		return false;
+	}
+	if (lost && !c->quiet && !c->cli->peer)
+		cli_error(c->cli, "warning: %" PRIu64 " bytes could not be "
+		    "read and are zeros in '%s'", lost, c->out.name);
+	return job_finish(&c->out);
 }
 
 static int run(struct cli *cli)

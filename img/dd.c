@@ -103,7 +103,6 @@ static bool to_image(struct dd *d, struct image *img)
 	    .format = d->format, .size = align_up(d->len, 512),
 	    .options = opts_new() };
 	struct open_args open = { 0 };
-	struct copy_result result;
 	struct job_target target;
 	struct store_stat st;
 	struct error err;
@@ -121,7 +120,7 @@ static bool to_image(struct dd *d, struct image *img)
 	copy.target = target.image;
 	copy.target_zero = !store_stat(target.image->store, &st, &err) &&
 	    !st.block_device;
-	if (d->len && copy_run(&copy, &result, &err)) {
+	if (d->len && copy_run(&copy, NULL, &err)) {
 		job_fail(&target, "%s", err.text);
 		return false;
 	}
