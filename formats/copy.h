@@ -40,7 +40,8 @@ struct copy_args {
 	bool target_zero;	/* the target reads as zeros now */
 	bool target_backing;	/* zeros must hide the target's backing image */
 	/* Source layers from this depth on are left out: what only they hold
-	 * is not copied (convert -B, commit: 1).  0: all. */
+	 * is not copied (convert -B, commit: 1).  In a chain cut there
+	 * (commit) holes at its end are what they held.  0: all. */
 	unsigned below;
 	bool salvage;		/* unreadable source clusters become zeros */
 	uint64_t rate;		/* bytes a second, 0: no limit */
@@ -51,15 +52,11 @@ struct copy_args {
 	const volatile sig_atomic_t *stop;	/* becomes nonzero: EINTR */
 };
 
-struct copy_result {
-	uint64_t data, zero, packed, failed;	/* guest bytes */
-};
+/* *lost (if not NULL): guest bytes that salvage replaced by zeros. */
+int copy_run(const struct copy_args *, uint64_t *lost, struct error *);
 
-int copy_run(const struct copy_args *, struct copy_result *, struct error *);
-
-/* Do two images read the same in [off, off + len)?  Walks both maps, reads
- * only where both can differ, on several threads.  *differ_at is the first
- * differing byte, UINT64_MAX when none. */
+/* Do two images read the same?  What the longer one has more must be zeros.
+ * Walks both maps, reads only where they can differ, on several threads. */
 struct compare_args {
 	struct image *a, *b;
 	bool strict;		/* allocation must agree, too */

@@ -476,7 +476,7 @@ static int find_run(struct qcow2 *q, uint64_t least, uint64_t most,
 static int alloc_run(struct qcow2 *q, uint64_t least, uint64_t most,
     uint64_t *host, uint64_t *got, bool *fresh, struct error *err)
 {
-	uint64_t first, end;
+	uint64_t first = 0, end;
 	int rc;
 
 	if ((rc = qcow2_load_meta(q, err)) ||

@@ -11,9 +11,16 @@
  */
 #include "store/store.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
 #include "base/auto.h"
 #include "base/bytes.h"
@@ -284,4 +291,78 @@ int store_stat(struct store *s, struct store_stat *st, struct error *err)
 {
 	memset(st, 0, sizeof(*st));
 	return s->ops->stat ? s->ops->stat(s, st, err) : 0;
+}
+
+/* ---- from file to file */
+
+/* Sharing blocks wants whole blocks of the file system. */
+enum { CLONE_ALIGN = 4096 };
+
+static int clone_range(struct store *from, uint64_t from_off, struct store *to,
+    uint64_t to_off, uint64_t len)
+{
+	struct file_clone_range r = { .src_fd = from->fd,
+	    .src_offset = from_off, .src_length = len, .dest_offset = to_off };
+
+	if ((from_off | to_off | len) % CLONE_ALIGN)
+		return -EINVAL;
+	return ioctl(to->fd, FICLONERANGE, &r) ? -errno : 0;
+}
+
+static int copy_range(struct store *from, uint64_t from_off,
+    struct store *to, uint64_t to_off, uint64_t len)
+{
+	while (len) {
+		off_t in = (off_t)from_off, out = (off_t)to_off;
+		ssize_t n = copy_file_range(from->fd, &in, to->fd, &out,
+		    len > 1u << 30 ? 1u << 30 : len, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)	/* 0: the source ends early */
+			return n ? -errno : -EINVAL;
+		from_off += (uint64_t)n;
+		to_off += (uint64_t)n;
+		len -= (uint64_t)n;
+	}
+	return 0;
+}
+
+int store_offload(struct store *from, uint64_t from_off, struct store *to,
+    uint64_t to_off, uint64_t len, bool clone_only, struct error *err)
+{
+	uint64_t size;
+	int rc = check_write(to, to_off, len, err);
+
+	if (rc < 0)
+		return rc;
+	if (from->fd < 0 || to->fd < 0 ||
+	    !range_ok(from_off, len, store_size(from)))
+		return error_set(err, ENOTSUP, "no copying between these");
+	rc = clone_only ? clone_range(from, from_off, to, to_off, len) :
+	    copy_range(from, from_off, to, to_off, len);
+	touched(to);
+	if (rc == 0) {
+		size = store_size(to);
+		while (size < to_off + len &&
+		    !atomic_compare_exchange_weak(&to->size, &size,
+		    to_off + len))
+			;
+		return 0;
+	}
+	if (rc == -ENOSPC || rc == -EDQUOT || rc == -EFBIG || rc == -EIO)
+		return error_errno(err, -rc, "%s", to->name);
+	return error_set(err, ENOTSUP, "no copying between these");
+}
+
+bool store_can_clone(const struct store *from, const struct store *to)
+{
+	struct stat a, b;
+	struct statfs fs;
+
+	return from->fd >= 0 && to->fd >= 0 && !fstat(from->fd, &a) &&
+	    !fstat(to->fd, &b) && a.st_dev == b.st_dev &&
+	    S_ISREG(a.st_mode) && S_ISREG(b.st_mode) &&
+	    !fstatfs(to->fd, &fs) && (fs.f_type == BTRFS_SUPER_MAGIC ||
+	    fs.f_type == XFS_SUPER_MAGIC);
 }

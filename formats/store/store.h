@@ -135,6 +135,17 @@ int store_punch(struct store *, uint64_t off, uint64_t len, struct error *);
  * 0.  Costs nothing when nothing was written since the last one. */
 int store_sync(struct store *, struct error *);
 
+/*
+ * From file to file inside the kernel: by sharing blocks (clone; nothing else
+ * will do) or as copy_file_range likes.  -ENOTSUP is an answer: nothing, or
+ * only some of the front, was written.
+ */
+int store_offload(struct store *from, uint64_t from_off, struct store *to,
+    uint64_t to_off, uint64_t len, bool clone, struct error *);
+/* May cloning work between these two? Files of one file system that is known
+ * for it. */
+bool store_can_clone(const struct store *from, const struct store *to);
+
 int store_resize(struct store *, uint64_t size, enum store_prealloc,
     struct error *);
 int store_extent(struct store *, uint64_t off, uint64_t len, bool *data,
