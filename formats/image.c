@@ -656,7 +656,6 @@ static int check_backing(const struct image_create_args *args,
 	if (!img) {
 		rc = -err->code;
 		if (args->policy == POLICY_PEER) {
-			error_prefix(err, "Could not open '%s'", full);
 			strncat(err->text, "\nCould not open backing image.",
 			    sizeof(err->text) - strlen(err->text) - 1);
 		} else {
@@ -733,22 +732,32 @@ int image_create(const struct image_create_args *args, uint64_t *size,
 	backing = opts_take(args->options, "backing_file");
 	backing_format = opts_take(args->options, "backing_fmt");
 	if (backing && !*backing)
-		backing = NULL;
-	if (backing_format && !format_find(backing_format))
-		return error_set(err, EINVAL, "Invalid backing format '%s'",
-		    backing_format);
+		return error_set(err, EINVAL,
+		    "Expected backing file name, got empty string");
+	if (backing && !strcmp(backing, args->name))
+		return error_set(err, EINVAL, "Error: Trying to create an "
+		    "image with the same filename as the backing file");
 	if (backing && !args->unchecked_backing &&
 	    (rc = check_backing(args, backing, backing_format, &ca.size, err)))
 		return rc;
 	if (backing && !backing_format)
 		return error_set(err, EINVAL,
 		    "Backing file specified without backing format");
+	if (backing_format && !format_find(backing_format))
+		return error_set(err, EINVAL, "Invalid backing format '%s'",
+		    backing_format);
 	if (ca.size == SIZE_FROM_BACKING)
 		return error_set(err, EINVAL,
 		    "Image creation needs a size parameter");
 	if (ca.size > SIZE_LIMIT)
 		return error_set(err, EFBIG, "Image size must be less than "
 		    "8 EiB!");
+	if (size)
+		*size = ca.size;
+	ca.size = align_up(ca.size, 512);
+	if (backing_format && !backing)
+		return error_set(err, EINVAL,
+		    "Backing format cannot be used without backing file");
 	ca.backing = backing;
 	ca.backing_format = backing ? backing_format : NULL;
 	rc = create_store(args->name, args->options, args->no_sync, &ca.store,
@@ -767,8 +776,6 @@ int image_create(const struct image_create_args *args, uint64_t *size,
 	}
 	if (!rc)
 		rc = args->format->create(&ca, err);
-	if (!rc && size)
-		*size = ca.size;
 	rc = end_store(ca.data_store, data_full, rc, err);
 	return end_store(ca.store, args->name, rc, err);
 }

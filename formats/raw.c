@@ -94,9 +94,8 @@ static int prealloc_mode(const char *text, enum store_prealloc *mode,
 		}
 	if (!strcmp(text, "metadata"))
 		return error_set(err, ENOTSUP,
-		    "Unsupported preallocation mode 'metadata'");
-	return error_set(err, EINVAL,
-	    "Invalid parameter '%s' for preallocation", text);
+		    "Unsupported preallocation mode: metadata");
+	return error_set(err, EINVAL, "invalid parameter value: %s", text);
 }
 
 static int create(const struct create_args *args, struct error *err)
@@ -133,14 +132,15 @@ static int measure(uint64_t size, struct opts *opts, measure_walk walk,
 	return 0;
 }
 
+/* In the order of create's line; from nocow on they are the file's. */
 static const struct option create_options[] = {
 	{ "size", OPTION_SIZE, "Virtual disk size", NULL },
-	{ "extent_size_hint", OPTION_SIZE,
-	    "Extent size hint for the image file, 0 to disable", NULL },
 	{ "nocow", OPTION_BOOL, "Turn off copy-on-write (valid only on btrfs)",
 	    NULL },
 	{ "preallocation", OPTION_STR,
 	    "Preallocation mode (allowed values: off, falloc, full)", NULL },
+	{ "extent_size_hint", OPTION_SIZE,
+	    "Extent size hint for the image file, 0 to disable", NULL },
 	{ 0 }
 };
 

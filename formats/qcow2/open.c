@@ -740,6 +740,9 @@ static int info(struct image *img, struct image_info *info, struct error *err)
 		report_bool(r, "data-file-raw",
 		    h->autoclear & AUTOCLEAR_DATA_RAW);
 	}
+	if (h->crypt_method)
+		report_str(report_object(r, "encrypt"), "format",
+		    h->crypt_method == 1 ? "aes" : "luks");
 	if (h->version >= 3) {
 		report_bool(r, "corrupt", info->corrupt);
 		report_bool(r, "extended-l2", q->ext_l2);
