@@ -619,18 +619,51 @@ int image_close(struct image *img, struct error *err)
 
 /* ---- creating */
 
+/* The value of one option is of its type. */
+static int check_create_value(const struct image_create_args *args,
+    const struct option *o, struct error *err)
+{
+	uint64_t number;
+	bool flag;
+	int rc = 0;
+
+	switch (o->type) {
+	case OPTION_STR:
+		break;
+	case OPTION_BOOL:
+		rc = opts_take_bool(args->options, o->name, &flag, err);
+		break;
+	case OPTION_NUMBER:
+		rc = opts_take_u64(args->options, o->name, &number, err);
+		break;
+	case OPTION_SIZE:
+		rc = opts_take_size(args->options, o->name, &number, err);
+		if (rc && args->policy == POLICY_PEER)
+			strncat(err->text, "\nOptional suffix k, M, G, T, P or "
+			    "E means kilo-, mega-, giga-, tera-, peta-\n"
+			    "and exabytes, respectively.",
+			    sizeof(err->text) - strlen(err->text) - 1);
+		break;
+	}
+	return rc;
+}
+
 static int check_create_options(const struct image_create_args *args,
     struct error *err)
 {
 	const char *key, *value;
+	int rc;
 
 	for (unsigned i = 0; opts_at(args->options, i, &key, &value); i++) {
 		const struct option *o = args->format->create_options;
 
 		while (o->name && strcmp(o->name, key))
 			o++;
-		if (o->name)
+		if (o->name) {
+			if ((rc = check_create_value(args, o, err)))
+				return rc;
 			continue;
+		}
 		if (!strcmp(key, "backing_file") || !strcmp(key, "backing_fmt"))
 			return error_set(err, EINVAL, "Backing file not "
 			    "supported for file format '%s'",
@@ -724,6 +757,9 @@ int image_create(const struct image_create_args *args, uint64_t *size,
 	AUTO_FREE char *data_full = NULL;
 	int rc;
 
+	if (!plain_path(args->name))
+		return error_set(err, EINVAL, "Unknown protocol '%.*s'",
+		    (int)scheme_len(args->name), args->name);
 	if ((rc = check_create_options(args, err)) ||
 	    (rc = opts_take_size(args->options, "size", &given, err)))
 		return rc;

@@ -103,17 +103,18 @@ static int take_params(struct opts *o, bool data_file, bool backing,
 	static const char *const compats[] = { "0.10", "v2", "1.1", "v3",
 	    NULL };
 	static const char *const types[] = { "zlib", "zstd", NULL };
-	static const char *const crypt[] = { "encryption", "encrypt" };
 	uint64_t cluster = 65536, bits = 16;
 	unsigned compat = 2;
+	bool encryption = false;
 	const char *text;
-	int rc;
+	int rc = opts_take_bool(o, "encryption", &encryption, err);
 
 	*p = (struct params){ 0 };
-	for (unsigned i = 0; i < ARRAY_LEN(crypt); i++)
-		if (opts_has_prefix(o, crypt[i]))
-			return error_set(err, ENOTSUP,
-			    "encryption is not supported yet");
+	if (rc)
+		return rc;
+	if (encryption || opts_has_prefix(o, "encrypt"))
+		return error_set(err, ENOTSUP,
+		    "encryption is not supported yet");
 	text = opts_take(o, "compat");
 	for (compat = text ? 0 : 2; text && compats[compat] &&
 	    strcmp(compats[compat], text); compat++)
@@ -165,6 +166,9 @@ static int take_params(struct opts *o, bool data_file, bool backing,
 		return error_set(err, EINVAL, "Backing file and preallocation "
 		    "can only be used at the same time if extended_l2 is "
 		    "enabled");
+	/* All of a raw data file belongs to the disk, whatever it holds. */
+	if (p->data_raw && p->prealloc == OFF)
+		p->prealloc = METADATA;
 	return 0;
 }
 
@@ -193,7 +197,7 @@ static int lay_out(const struct params *p, uint64_t size, bool full,
 	if (l->l2_tables * 8 > L1_MAX_BYTES)
 		return error_set(err, EFBIG, "The image size is too large for "
 		    "file format 'qcow2' (try using a larger cluster size)");
-	l->l1 = max64(div_up(l->l2_tables * 8, cs), 1);
+	l->l1 = div_up(l->l2_tables * 8, cs);
 	l->l2 = full ? l->l2_tables : 0;
 	l->data = full && !external ? clusters : 0;
 	fixed = 1 + l->l1 + l->l2 + l->data;

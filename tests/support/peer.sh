@@ -12,6 +12,8 @@ run_and_keep() {
 	shift
 	"$@" >"$to.out" 2>"$to.err" </dev/null || rc=$?
 	echo "$rc" >"$to.rc"
+	# Not judged: a newline missing at the very end.
+	sed -i -e '$a\' "$to.out" "$to.err"
 }
 
 # judge CMD...: are theirs.* and ours.* alike?  Differences are shown and
