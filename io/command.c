@@ -338,6 +338,7 @@ static int run(struct io *io, int argc, char **argv)
 		return 1;
 	}
 	optind = 0;	/* glibc: begin anew */
+	opterr = 1;	/* and say what is wrong */
 	return c->run(io, c, argc, argv);
 }
 

@@ -34,7 +34,7 @@ bool pattern_load(const struct io *io, const char *file, uint8_t *buf,
 	if (!f)
 		return pattern_error(io, file, f);
 	n = fread(buf, 1, len, f);
-	if (ferror(f) || (!n && len))
+	if (!n)
 		return pattern_error(io, file, f);
 	fclose(f);
 	for (size_t more; n < len; n += more) {
