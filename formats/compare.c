@@ -129,7 +129,8 @@ static bool take(struct worker *w)
 	w->n = 0;
 	pthread_mutex_lock(&c->take);
 	from = c->at;
-	if (c->args->stop && *c->args->stop) {
+	if (c->args->stop &&
+	    __atomic_load_n(c->args->stop, __ATOMIC_RELAXED)) {
 		struct error err;
 
 		fail(c, error_set(&err, EINTR, "interrupted"), -1, false,
@@ -159,7 +160,7 @@ static bool take(struct worker *w)
 	from = c->at - from;
 	pthread_mutex_unlock(&c->take);
 	if (c->args->progress && from)
-		c->args->progress(from);
+		c->args->progress(c->args->progress_arg, from);
 	return w->n || (from && !c->done);
 }
 

@@ -124,7 +124,8 @@ static bool stopped(struct copier *c)
 
 	if (atomic_load_explicit(&c->stop, memory_order_relaxed))
 		return true;
-	if (!c->args->stop || !*c->args->stop)
+	if (!c->args->stop ||
+	    !__atomic_load_n(c->args->stop, __ATOMIC_RELAXED))
 		return false;
 	fail(c, error_set(&err, EINTR, "interrupted"), &err);
 	return true;
@@ -133,7 +134,7 @@ static bool stopped(struct copier *c)
 static void progress(struct copier *c, uint64_t bytes)
 {
 	if (c->args->progress && bytes)
-		c->args->progress(bytes);
+		c->args->progress(c->args->progress_arg, bytes);
 }
 
 static void lose(struct copier *c, uint64_t bytes, const char *line)

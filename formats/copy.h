@@ -46,8 +46,11 @@ struct copy_args {
 	bool salvage;		/* unreadable source clusters become zeros */
 	uint64_t rate;		/* bytes a second, 0: no limit */
 
-	void (*progress)(uint64_t bytes);	/* NULL, or called by any thread */
-	void (*say)(void *arg, const char *line); /* salvage: what was lost */
+	/* Each NULL, or called by any thread: so much more is done; salvage:
+	 * what was lost. */
+	void (*progress)(void *arg, uint64_t bytes);
+	void *progress_arg;
+	void (*say)(void *arg, const char *line);
 	void *say_arg;
 	const volatile sig_atomic_t *stop;	/* becomes nonzero: EINTR */
 };
@@ -61,7 +64,8 @@ struct compare_args {
 	struct image *a, *b;
 	bool strict;		/* allocation must agree, too */
 	unsigned threads;
-	void (*progress)(uint64_t bytes);
+	void (*progress)(void *arg, uint64_t bytes);
+	void *progress_arg;
 	const volatile sig_atomic_t *stop;
 };
 struct compare_result {

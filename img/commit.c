@@ -135,7 +135,7 @@ static bool copy(struct commit *c)
 		.below = c->layers,
 		.target_backing = c->base->backing,
 		.rate = c->rate,
-		.progress = progress_add,
+		.progress = progress_job,
 		.stop = &cli_signal,
 	};
 	struct error err;

@@ -89,7 +89,7 @@ static int compare(const struct cli *cli, struct compare_args *args,
 static int run(struct cli *cli)
 {
 	struct open_args a = { 0 }, b = { 0 };
-	struct compare_args args = { .progress = progress_add,
+	struct compare_args args = { .progress = progress_job,
 	    .stop = &cli_signal };
 	enum progress_mode progress = job_progress_default(cli);
 	bool image_opts = false, quiet = false;

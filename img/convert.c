@@ -394,7 +394,7 @@ static bool copy(struct convert *c)
 	    (!c->target_zero || c->copy.below);
 	c->copy.target_zero = c->target_zero ||
 	    (!c->no_create && reads_zero(target));
-	c->copy.progress = progress_add;
+	c->copy.progress = progress_job;
 	c->copy.say = c->quiet ? NULL : warn;
 	c->copy.say_arg = (void *)c->cli;
 	c->copy.stop = &cli_signal;

@@ -129,6 +129,7 @@ bool progress_parse(const struct cli *, const char *text,
     enum progress_mode *);
 void progress_begin(enum progress_mode, const char *what, uint64_t total);
 void progress_add(uint64_t bytes);
+void progress_job(void *unused, uint64_t bytes); /* the same, for copy.h */
 void progress_end(bool done);	/* removes the bar; done: it was all of it */
 
 /* ---- interruption: after cli_catch_signals() SIGINT, SIGTERM and SIGHUP

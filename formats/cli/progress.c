@@ -241,6 +241,11 @@ void progress_add(uint64_t bytes)
 		show(at);
 }
 
+void progress_job(void *unused, uint64_t bytes)
+{
+	progress_add(bytes);
+}
+
 void progress_end(bool done)
 {
 	atomic_store(&p.next_ms, INT64_MAX);
