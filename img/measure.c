@@ -96,6 +96,7 @@ static int measure(struct source *s, const struct format *f, uint64_t size,
 {
 	struct image_info info;
 	uint64_t cluster = 65536;
+	const char *compat;
 	int ret;
 
 	if (s->image) {
@@ -104,13 +105,16 @@ static int measure(struct source *s, const struct format *f, uint64_t size,
 			return -err->code;
 		size = s->image->size;
 	}
-	/* Taken by the format, too: looked at before. */
+	/* The format takes them, too. */
 	ret = opts_take_size(opts, "cluster_size", &cluster, err);
+	compat = opts_take(opts, "compat");
 	if (!ret)
-		ret = f->measure(size, opts, next_run, s, m, err);
+		ret = f->measure(align_up(size, 512), opts, next_run, s, m,
+		    err);
 	walk_free(s->walk);
 	if (ret < 0 || !s->image || strcmp(f->name, "qcow2") ||
-	    strcmp(s->image->format->name, "qcow2"))
+	    strcmp(s->image->format->name, "qcow2") ||
+	    (compat && (!strcmp(compat, "0.10") || !strcmp(compat, "v2"))))
 		return ret;
 	ret = image_info(s->image, &info, err);
 	if (!ret) {

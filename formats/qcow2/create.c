@@ -438,7 +438,10 @@ int qcow2_measure(uint64_t size, struct opts *opts, measure_walk walk,
 	opts_take(opts, "backing_fmt");
 	size = align_up(size, 512);
 	rc = take_params(opts, data_file != NULL, backing, &p, err);
-	if (rc || (rc = lay_out(&p, size, true, false, &l, err)))
+	if (!rc && (rc = lay_out(&p, size, true, false, &l, err)) == -EFBIG)
+		rc = error_set(err, EFBIG, "The image size is too large (try "
+		    "using a larger cluster size)");
+	if (rc)
 		return rc;
 	cs = 1ull << p.cluster_bits;
 	meta = (l.total - l.data) * cs;

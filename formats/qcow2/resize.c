@@ -225,7 +225,7 @@ int qcow2_resize(struct image *img, uint64_t size, const char *prealloc,
 	if (size > img->size)
 		return grow(img, size, prealloc, err);
 	if (prealloc && strcmp(prealloc, "off"))
-		return error_set(err, EINVAL, "Preallocation can't be used "
-		    "for shrinking an image");
+		return error_set(err, EINVAL, "Preallocation can only be "
+		    "used for growing images");
 	return shrink(img, size, err);
 }

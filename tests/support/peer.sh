@@ -4,6 +4,7 @@
 # Ours under the peer's name against the peer itself.  Sourced after lib.sh.
 
 requires_oracle
+[ -x "$COWBIRD_IMG" ] || fail "not built: $COWBIRD_IMG"
 peer_names
 
 # run_and_keep PREFIX CMD...: leaves PREFIX.out, PREFIX.err and PREFIX.rc.
