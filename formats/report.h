@@ -39,6 +39,15 @@ struct report *report_u64(struct report *parent, const char *key,
     uint64_t value);
 struct report *report_bool(struct report *parent, const char *key, bool value);
 
+/* What info says of an image, for programs: the peer's keys in the peer's
+ * order.  name is shown as its file name; children: with the files of the
+ * image, as upstream shows them since 8.0.  report_json.c */
+struct image;
+struct image_info;
+struct json;
+void report_json(const struct image *, const struct image_info *,
+    const char *name, bool children, struct json *);
+
 /* Was anything lost on the way, here or below? */
 bool report_failed(const struct report *);
 

@@ -23,8 +23,7 @@ bool img_is_help(const char *text);
  * the file are among them when there are operands. */
 void img_create_help(const struct cli *, const struct format *);
 
-/* One image as info shows it: report_text.c, report_json.c. */
-struct json;
+/* One image as info shows it; as JSON: report_json(). */
 struct img_report {
 	struct image *image;
 	struct image_info info;
@@ -32,8 +31,5 @@ struct img_report {
 /* The name of an image as it is shown: the file's, where that says it all. */
 const char *img_name(const struct image *);
 void report_text(const struct img_report *, FILE *);
-/* children: with the files of the image as "children" (not under the peer's
- * name). */
-void report_json(const struct img_report *, bool children, struct json *);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "img.h"
+#include "report.h"
 
 static const struct cli_option options[] = {
 	{ 'f', "format", "FMT", "format of the image; guessed without it",
@@ -100,7 +101,8 @@ static void show(const struct cli *cli, const struct layers *l, bool json,
 		json_list(&j, NULL);
 	for (unsigned i = 0; i < l->count; i++)
 		if (json) {
-			report_json(&l->at[i], !cli->peer, &j);
+			report_json(l->at[i].image, &l->at[i].info,
+			    img_name(l->at[i].image), !cli->peer, &j);
 		} else {
 			if (i)
 				putchar('\n');

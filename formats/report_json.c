@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* report_json.c - what info says of an image, for programs: the peer's keys
- * in the peer's order */
+/* report_json.c - what info says of an image, for programs */
 #include "base/json.h"
-#include "img.h"
+#include "image.h"
 #include "report.h"
 
 static void put_report(const struct report *r, const char *key,
@@ -80,16 +79,14 @@ static void put_file(struct store *store, const char *name, struct json *j)
 	json_close(j, '}');
 }
 
-void report_json(const struct img_report *r, bool children, struct json *j)
+void report_json(const struct image *img, const struct image_info *info,
+    const char *name, bool children, struct json *j)
 {
-	const struct image_info *info = &r->info;
-
 	json_object(j, NULL);
 	if (children) {
 		json_list(j, "children");
-		for (unsigned i = 0; i < r->image->store_count; i++)
-			put_file(r->image->stores[i], i ? "data-file" : "file",
-			    j);
+		for (unsigned i = 0; i < img->store_count; i++)
+			put_file(img->stores[i], i ? "data-file" : "file", j);
 		json_close(j, ']');
 	}
 	if (info->backing_format)
@@ -97,15 +94,15 @@ void report_json(const struct img_report *r, bool children, struct json *j)
 	if (info->snapshot_count)
 		put_snapshots(info, j);
 	json_u64(j, "virtual-size", info->virtual_size);
-	json_str(j, "filename", img_name(r->image));
+	json_str(j, "filename", name);
 	if (info->cluster_size)
 		json_u64(j, "cluster-size", info->cluster_size);
-	json_str(j, "format", r->image->format->name);
+	json_str(j, "format", img->format->name);
 	if (info->has_actual_size)
 		json_u64(j, "actual-size", info->actual_size);
 	if (info->specific && info->specific->first) {
 		json_object(j, "format-specific");
-		json_str(j, "type", r->image->format->name);
+		json_str(j, "type", img->format->name);
 		put_report(info->specific, "data", j);
 		json_close(j, '}');
 	}
