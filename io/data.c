@@ -245,6 +245,10 @@ static int run_read(struct io *io, const struct command *c, int argc,
 	request_begin(r, REQUEST_READ, "read");
 	while ((letter = command_next(c, argc, argv)) != -1)
 		switch (letter) {
+		case 'a':
+		case 'p':
+		case 'r':
+			break;
 		case 'b':
 			r->vm_state = true;
 			break;
@@ -255,9 +259,6 @@ static int run_read(struct io *io, const struct command *c, int argc,
 			has_len = true;
 			if (!parse_size(optarg, &r->verify_len))
 				return 1;
-			break;
-		case 'p':
-		case 'r':
 			break;
 		case 'P':
 			r->verify = true;
@@ -305,6 +306,7 @@ const struct command cmd_read = {
 	"[-abCqv] [-P pattern [-s off] [-l len]] off len",
 	"reads a number of bytes at a specified offset",
 	(const struct flag[]){
+		{ 'a', false, "accepted, changes nothing" },
 		{ 'b', false, "the VM state, not the disk (not supported)" },
 		{ 'C', false, "figures on one line, for programs" },
 		{ 'l', true, "with -P: check so many bytes only" },
