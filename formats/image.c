@@ -193,7 +193,7 @@ static int open_file(const char *name, struct opts *node,
 	path = opts_take(file, "filename");
 	if (!path)
 		path = name;
-	if (!path) {
+	if (!path || !*path) {
 		rc = error_set(err, EINVAL,
 		    "The 'file' block driver requires a file name");
 		goto out;

@@ -133,4 +133,5 @@ const struct cli_command cmd_compare = {
 	.summary = "tell whether two images read the same",
 	.options = options,
 	.run = run,
+	.error_code = 2,
 };

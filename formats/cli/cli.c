@@ -118,6 +118,12 @@ void cli_error(const struct cli *cli, const char *fmt, ...)
 	va_end(ap);
 }
 
+static int error_code(const struct cli *cli)
+{
+	return cli->command && cli->command->error_code ?
+	    cli->command->error_code : 1;
+}
+
 int cli_usage(const struct cli *cli, const char *fmt, ...)
 {
 	va_list ap;
@@ -136,7 +142,7 @@ int cli_usage(const struct cli *cli, const char *fmt, ...)
 		    cli->command->name);
 	}
 	va_end(ap);
-	return 1;
+	return cli->peer ? 1 : error_code(cli);
 }
 
 /* The reason without what the sentence around it says anyway; the peer's ends
@@ -213,9 +219,9 @@ static void refuse(const struct cli *cli, int answer)
 	const char letter[] = { '-', optopt, '\0' };
 	const char *word = cli->argv[optind - 1];
 
-	cli_usage(cli, answer == ':' ? "missing argument for option '%s'" :
-	    "unrecognized option '%s'", *word == '-' ? word : letter);
-	exit(1);
+	exit(cli_usage(cli, answer == ':' ?
+	    "missing argument for option '%s'" : "unrecognized option '%s'",
+	    *word == '-' ? word : letter));
 }
 
 static int next_option(struct cli *cli)
@@ -264,7 +270,7 @@ int cli_next(struct cli *cli)
 			exit(cli_end(cli, 0));
 		case ID_OBJECT:
 			if (!cli_object(cli, optarg))
-				exit(1);
+				exit(error_code(cli));
 			break;
 		case ID_EXTERNAL:
 			cli->allow_external = true;

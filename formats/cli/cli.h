@@ -39,6 +39,8 @@ struct cli_command {
 	const char *summary;	/* one line */
 	const struct cli_option *options;
 	int (*run)(struct cli *);	/* exit code */
+	int error_code;		/* of a bad command line where 1 says something
+				 * else (compare); 0: 1 */
 };
 
 struct cli {
@@ -79,7 +81,7 @@ void cli_version(const struct cli *, FILE *);
 
 void cli_error(const struct cli *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* The same, then where help is to be had; returns 1, the exit code. */
+/* The same, then where help is to be had; returns the exit code. */
 int cli_usage(const struct cli *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* "tool: name: text", or the peer's "tool: Could not open 'name': Text". */
