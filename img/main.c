@@ -32,7 +32,7 @@ const char *img_name(const struct image *image)
 static void help(const struct cli *cli)
 {
 	cli_version(cli, stdout);
-	printf("\nusage: %s [-h | --help] [-V | --version]\n"
+	printf("\nusage: %s [-h | -V]\n"
 	    "       %s COMMAND [OPTION]... OPERAND...\n\n"
 	    "Makes, shows, converts, checks and changes disk images.\n\n"
 	    "%s\n", cli->tool, cli->tool,
@@ -44,6 +44,10 @@ static void help(const struct cli *cli)
 		} else {
 			printf("  %-9s%s\n", (*c)->name, (*c)->summary);
 		}
+	printf("\nOptions:\n"
+	    "  -h, --help            show this help\n"
+	    "  -V, --version         show the version\n"
+	    "  -T, --trace PATTERN   taken and ignored\n");
 	printf("\nOptions of a command: %s COMMAND --help\n"
 	    "Options of a format: %s create -f FMT -o help\n"
 	    "Sizes are in bytes, or with one of k M G T P E behind them in "
