@@ -39,9 +39,10 @@ static const struct cli_option options[] = {
 static int run(struct cli *);
 
 static const struct cli_command program = {
-	"", "[FILE]", "Reads and writes disk images, command by command. "
-	"Without -c commands are read from standard\ninput; 'help' is one.",
-	options, run
+	.name = "", .operands = "[FILE]",
+	.summary = "Reads and writes disk images, command by command. "
+	"Without -c commands are read from\nstandard input; 'help' is one.",
+	.options = options, .run = run
 };
 
 /* ---- lines */
