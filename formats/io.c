@@ -256,6 +256,22 @@ again:
 	l->head = p;
 }
 
+/* Keeps only what the claim covers: the rest is for others, and for the next
+ * claim of who holds this one. */
+static void range_shrink(struct image *img, struct pending *p)
+{
+	const struct claim *c = &p->claim;
+	uint64_t from = align_down(c->off, img->unit);
+	uint64_t len = align_up(c->off + c->len, img->unit) - from;
+	LOCKED(&img->claims.lock);
+
+	if (p->lock_off == from && p->lock_len == len)
+		return;
+	p->lock_off = from;
+	p->lock_len = len;
+	pthread_cond_broadcast(&img->claims.freed);
+}
+
 static void range_unlock(struct image *img, struct pending *p)
 {
 	struct claim_list *l = &img->claims;
@@ -341,6 +357,7 @@ static int begin_held(struct image *img, uint64_t off, uint64_t len,
 	rc = fmt->claim(img, from, to - from, packed_len, &p->claim, err);
 	if (rc)							/* (3) */
 		goto fail;
+	range_shrink(img, p);
 	p->len = min64(off + len, p->claim.off + p->claim.len) - off;
 	return 0;
 in_place:
