@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* guest.c - the model of guest.h, stores on loan, images in stores */
+#include "support/guest.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/bytes.h"
+#include "base/opts.h"
+
+enum { PIECE = 64 * 1024 };
+
+/* ---- dice */
+
+uint64_t dice_mix(uint64_t x)
+{
+	x += 0x9e3779b97f4a7c15;
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	return x ^ x >> 31;
+}
+
+uint64_t dice_next(struct dice *d)
+{
+	return dice_mix(d->state++) >> 1;
+}
+
+/* ---- a store on loan */
+
+static struct store *under_of(struct store *s)
+{
+	return s->state;
+}
+
+static int follow(struct store *s, int rc)
+{
+	atomic_store(&s->size, store_size(under_of(s)));
+	return rc;
+}
+
+static int lent_preadv(struct store *s, const struct iovec *iov, int n,
+    uint64_t off, enum store_event event, struct error *err)
+{
+	return store_preadv(under_of(s), iov, n, off, event, err);
+}
+
+static int lent_pwritev(struct store *s, const struct iovec *iov, int n,
+    uint64_t off, enum store_event event, struct error *err)
+{
+	return follow(s, store_pwritev(under_of(s), iov, n, off, event, err));
+}
+
+static int lent_zero(struct store *s, uint64_t off, uint64_t len,
+    unsigned flags, struct error *err)
+{
+	return follow(s, store_zero(under_of(s), off, len, flags, err));
+}
+
+static int lent_punch(struct store *s, uint64_t off, uint64_t len,
+    struct error *err)
+{
+	return store_punch(under_of(s), off, len, err);
+}
+
+static int lent_sync(struct store *s, struct error *err)
+{
+	return store_sync(under_of(s), err);
+}
+
+static int lent_resize(struct store *s, uint64_t size,
+    enum store_prealloc prealloc, struct error *err)
+{
+	return follow(s, store_resize(under_of(s), size, prealloc, err));
+}
+
+static int lent_extent(struct store *s, uint64_t off, uint64_t len,
+    bool *data, uint64_t *run, struct error *err)
+{
+	return store_extent(under_of(s), off, len, data, run, err);
+}
+
+static int lent_stat(struct store *s, struct store_stat *st,
+    struct error *err)
+{
+	return store_stat(under_of(s), st, err);
+}
+
+static const struct store_ops lent_ops = {
+	.name = "lent",
+	.preadv = lent_preadv,
+	.pwritev = lent_pwritev,
+	.zero = lent_zero,
+	.punch = lent_punch,
+	.sync = lent_sync,
+	.resize = lent_resize,
+	.extent = lent_extent,
+	.stat = lent_stat,
+};
+
+struct store *store_lend(struct store *under, struct error *err)
+{
+	struct store *s = store_new(&lent_ops, under->name);
+
+	if (!s) {
+		error_set(err, ENOMEM, "no memory for a store");
+		return NULL;
+	}
+	s->state = under;
+	s->align = under->align;
+	s->writable = under->writable;
+	atomic_store(&s->size, store_size(under));
+	atomic_store(&s->dirty, atomic_load(&under->dirty));
+	return s;
+}
+
+/* ---- images in stores */
+
+int image_make(struct store *s, const char *format, uint64_t size,
+    const char *options, const char *backing, bool incomplete,
+    struct error *err)
+{
+	const struct format *fmt = format_find(format);
+	struct create_args a = { .store = s, .size = size,
+	    .options = opts_new(), .backing = backing,
+	    .backing_format = backing ? "raw" : NULL,
+	    .incomplete = incomplete };
+	struct error ignored;
+	int rc;
+
+	rc = options ? opts_parse(a.options, options, NULL, err) : 0;
+	if (!rc && (a.data_file = opts_take(a.options, "data_file"))) {
+		struct file_args fa = { .writable = true, .create = true };
+
+		a.data_store = file_open(a.data_file, &fa, err);
+		if (!a.data_store)
+			rc = -err->code;
+	}
+	if (!rc)
+		rc = fmt->create(&a, err);
+	store_close(a.data_store, &ignored);
+	opts_free(a.options);
+	return rc;
+}
+
+struct image *image_in(struct store *s, const struct open_args *args,
+    const char *options, struct error *err)
+{
+	struct open_args a = *args;
+	struct image *img = NULL;
+
+	a.store = s;
+	a.options = opts_new();
+	if (!options || !opts_parse(a.options, options, NULL, err))
+		img = image_open("image", &a, err);
+	opts_free(a.options);
+	return img;
+}
+
+static void keep_line(void *arg, const char *line)
+{
+	char *text = arg;
+
+	if (!*text && !strstr(line, "eaked cluster"))
+		strncat(text, line, 400);
+}
+
+int image_sound(struct image *img, struct error *err)
+{
+	char text[512] = "";
+	struct check c = { .say = keep_line, .arg = text };
+	int rc;
+
+	if (!img->format->check)
+		return 0;
+	if ((rc = img->format->check(img, &c, err)))
+		return rc;
+	if (c.corruptions || c.check_errors)
+		return error_set(err, EIO, "check finds %" PRIu64
+		    " corruptions, %" PRIu64 " errors: %s", c.corruptions,
+		    c.check_errors, text);
+	return 0;
+}
+
+/* ---- the model */
+
+struct guest_version {
+	struct guest_version *next;
+	uint8_t bytes[GUEST_SECTOR];
+};
+
+static void *must(void *p)
+{
+	if (!p)
+		abort();
+	return p;
+}
+
+void guest_init(struct guest *g, uint64_t size, uint64_t max)
+{
+	*g = (struct guest){ .size = size, .max = max,
+	    .now = must(calloc(1, max)), .sizes = { size },
+	    .size_count = 1,
+	    .old = must(calloc(max / GUEST_SECTOR, sizeof(*g->old))) };
+}
+
+static void forget(struct guest *g, uint64_t sector)
+{
+	struct guest_version *v, *next;
+
+	for (v = g->old[sector]; v; v = next) {
+		next = v->next;
+		free(v);
+	}
+	g->old[sector] = NULL;
+}
+
+void guest_fini(struct guest *g)
+{
+	for (uint64_t i = 0; g->old && i < g->max / GUEST_SECTOR; i++)
+		forget(g, i);
+	free(g->old);
+	free(g->now);
+	*g = (struct guest){ 0 };
+}
+
+void guest_pattern(void *buf, uint64_t off, uint64_t len, uint64_t seq,
+    bool easy)
+{
+	uint8_t *b = buf;
+
+	for (uint64_t i = 0; i < len; i++) {
+		uint64_t word = (off + i) / (easy ? GUEST_SECTOR : 8);
+
+		b[i] = (uint8_t)(dice_mix(seq << 40 ^ word) >>
+		    (off + i) % 8 * 8);
+	}
+}
+
+static void remember(struct guest *g, uint64_t sector, const uint8_t *bytes)
+{
+	struct guest_version *v = must(malloc(sizeof(*v)));
+
+	memcpy(v->bytes, bytes, GUEST_SECTOR);
+	v->next = g->old[sector];
+	g->old[sector] = v;
+}
+
+void guest_write(struct guest *g, uint64_t off, uint64_t len, const void *buf)
+{
+	for (uint64_t i = off / GUEST_SECTOR; i * GUEST_SECTOR < off + len;
+	    i++)
+		remember(g, i, g->now + i * GUEST_SECTOR);
+	if (buf)
+		memcpy(g->now + off, buf, len);
+	else
+		memset(g->now + off, 0, len);
+}
+
+void guest_may(struct guest *g, uint64_t off, uint64_t len, const void *buf)
+{
+	static const uint8_t zeros[GUEST_SECTOR];
+	const uint8_t *b = buf;
+
+	for (; len; off += GUEST_SECTOR, len -= GUEST_SECTOR) {
+		remember(g, off / GUEST_SECTOR, b ? b : zeros);
+		b += b ? GUEST_SECTOR : 0;
+	}
+}
+
+void guest_resize(struct guest *g, uint64_t size)
+{
+	if (size < g->size)
+		guest_write(g, size, g->size - size, NULL);
+	g->size = size;
+	if (g->size_count < ARRAY_LEN(g->sizes))
+		g->sizes[g->size_count++] = size;
+}
+
+void guest_flushed(struct guest *g)
+{
+	for (uint64_t i = 0; i < g->max / GUEST_SECTOR; i++)
+		if (g->old[i])
+			forget(g, i);
+	g->sizes[0] = g->size;
+	g->size_count = 1;
+}
+
+int guest_adopt(struct guest *g, struct image *img, uint64_t off,
+    uint64_t len, struct error *err)
+{
+	AUTO_FREE uint8_t *buf = must(malloc(len + GUEST_SECTOR));
+	int rc = image_read(img, buf, len, off, err);
+
+	if (rc)
+		return rc;
+	for (uint64_t at = 0; at < len; ) {
+		uint64_t here = min64(len - at,
+		    GUEST_SECTOR - (off + at) % GUEST_SECTOR);
+
+		if (memcmp(buf + at, g->now + off + at, here)) {
+			if (!bytes_are_zero(buf + at, here))
+				return error_set(err, EIO, "after a discard "
+				    "something new is at %" PRIu64, off + at);
+			guest_write(g, off + at, here, NULL);
+		}
+		at += here;
+	}
+	return 0;
+}
+
+static bool sector_ok(const struct guest *g, uint64_t sector,
+    const uint8_t *b, uint64_t *seen_from)
+{
+	const uint8_t *now = g->now + sector * GUEST_SECTOR;
+
+	for (unsigned i = 0; i < GUEST_SECTOR; i++) {
+		const struct guest_version *v = g->old[sector];
+
+		if (b[i] == now[i])
+			continue;
+		while (v && v->bytes[i] != b[i])
+			v = v->next;
+		if (!v) {
+			*seen_from = sector * GUEST_SECTOR + i;
+			return false;
+		}
+	}
+	return true;
+}
+
+static int bad_sector(const struct guest *g, uint64_t at, const uint8_t *b,
+    bool exact, struct error *err)
+{
+	uint64_t from = align_down(at, GUEST_SECTOR), where = UINT64_MAX;
+	unsigned versions = 0;
+
+	for (const struct guest_version *v = g->old[from / GUEST_SECTOR]; v;
+	    v = v->next)
+		versions++;
+	for (uint64_t o = 0; o < g->max; o += GUEST_SECTOR)
+		if (!bytes_are_zero(b, GUEST_SECTOR) &&
+		    !memcmp(g->now + o, b, GUEST_SECTOR))
+			where = o;
+	return error_set(err, EIO, "guest byte %" PRIu64 " is %02x, not %02x"
+	    "%s (sector has %u older versions; it is %s%s)", at,
+	    b[at - from], g->now[at],
+	    exact ? "" : " or what it was since the last flush", versions,
+	    bytes_are_zero(b, GUEST_SECTOR) ? "zeros" :
+	    !memcmp(b, g->now + from, GUEST_SECTOR) ? "right" : "other data",
+	    where != UINT64_MAX ? ", of another place" : "");
+}
+
+int guest_check(const struct guest *g, struct image *img, bool exact,
+    struct error *err)
+{
+	AUTO_FREE uint8_t *buf = must(malloc(PIECE));
+	unsigned i = 0;
+	int rc;
+
+	while (i < g->size_count && g->sizes[i] != img->size)
+		i++;
+	if (exact ? img->size != g->size : i == g->size_count)
+		return error_set(err, EIO, "the image has %" PRIu64 " bytes, "
+		    "not %" PRIu64, img->size, g->size);
+	for (uint64_t off = 0; off < img->size; off += PIECE) {
+		uint64_t len = min64(PIECE, img->size - off), bad;
+
+		if ((rc = image_read(img, buf, len, off, err)))
+			return rc;
+		if (!memcmp(buf, g->now + off, len))
+			continue;
+		for (uint64_t at = 0; at < len; at += GUEST_SECTOR) {
+			bad = off + at;
+			if (exact ? !memcmp(buf + at, g->now + off + at,
+			    GUEST_SECTOR) : sector_ok(g, (off + at) /
+			    GUEST_SECTOR, buf + at, &bad))
+				continue;
+			while (exact && buf[bad - off] == g->now[bad])
+				bad++;
+			return bad_sector(g, bad, buf + at, exact, err);
+		}
+	}
+	return 0;
+}
