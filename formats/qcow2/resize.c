@@ -118,6 +118,77 @@ static int resize_data_file(struct qcow2 *q, uint64_t size,
 	return store_resize(q->data, size, PREALLOC_OFF, err);
 }
 
+/* The cluster of offset at, as the guest would see it if the image were long
+ * enough. */
+static int read_cluster(struct image *img, uint64_t at, uint8_t *buf,
+    uint32_t len, struct error *err)
+{
+	struct extent e;
+	int rc;
+
+	for (; len; at += e.len, buf += e.len, len -= (uint32_t)e.len)
+		if ((rc = image_map(img, at, len, MAP_READ, &e, NULL, err)) ||
+		    (rc = extent_read(img, &e, buf, err)))
+			return rc;
+	return 0;
+}
+
+/* Zeros from the old end to the end of its cluster, where shrinking left
+ * something, or the backing image has. */
+static int clear_tail(struct image *img, struct error *err)
+{
+	struct qcow2 *q = img->state;
+	uint64_t start = align_down(img->size, q->cluster_size);
+	uint32_t used = (uint32_t)(img->size - start);
+	uint64_t off = align_down(img->size, img->granule);
+	uint64_t end = start + q->cluster_size;
+	AUTO_FREE uint8_t *buf = NULL;
+	struct claim c;
+	int rc;
+
+	if (!used)
+		return 0;
+	buf = malloc(q->cluster_size);
+	if (!buf)
+		return error_errno(err, ENOMEM, "resizing");
+	rc = read_cluster(img, start, buf, q->cluster_size, err);
+	if (rc || bytes_are_zero(buf + used, q->cluster_size - used))
+		return rc;
+	memset(buf + used, 0, q->cluster_size - used);
+	for (; off < end; off = c.off + c.len) {
+		rc = qcow2_claim(img, off, end - off, 0, &c, err);
+		if (rc)
+			return rc;
+		rc = store_pwrite(c.dst.store, buf + (c.off - start), c.len,
+		    c.dst.host, EVENT_COW_WRITE, err);
+		if (!rc)
+			rc = qcow2_commit(img, &c, err);
+		if (rc) {
+			qcow2_abandon(img, &c);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+/* What the image gains reads as zeros, also where the backing image is longer
+ * than the image was. */
+static int hide_old(struct image *img, uint64_t size, struct error *err)
+{
+	struct qcow2 *q = img->state;
+	uint64_t from = align_up(img->size, q->cluster_size), to;
+	int rc = clear_tail(img, err);
+
+	if (rc || !img->backing)
+		return rc;
+	to = align_up(min64(size, img->backing->size), q->cluster_size);
+	if (from >= to)
+		return 0;
+	rc = qcow2_mark(img, from, to - from, EXTENT_ZERO, 0, err);
+	return rc == -ENOTSUP ? preallocate(img, from, to, "metadata", err) :
+	    rc;
+}
+
 static int grow(struct image *img, uint64_t size, const char *mode,
     struct error *err)
 {
@@ -133,8 +204,10 @@ static int grow(struct image *img, uint64_t size, const char *mode,
 	}
 	if ((rc = resize_data_file(q, size, err)))
 		return rc;
-	/* The tables reach far enough now: preallocated clusters first, the
-	 * size that shows them last. */
+	/* The tables reach far enough now: zeros and preallocated clusters
+	 * first, the size that shows them last. */
+	if ((rc = hide_old(img, size, err)))
+		return rc;
 	if (mode && strcmp(mode, "off") && (rc = preallocate(img, from,
 	    align_up(size, q->cluster_size), mode, err)))
 		return rc;
