@@ -398,9 +398,12 @@ static int mark_slice(struct qcow2 *q, uint64_t off, uint64_t end,
 		    0, i = entry_index(q, cluster);
 		struct entry old = entry_get(q, t, i), new;
 
-		/* Part of a packed cluster: the engine writes the zeros. */
+		/* Part of a packed cluster: the engine writes the zeros; what
+		 * is only discarded stays. */
 		if ((old.word & ENTRY_PACKED) && q->ext_l2 &&
 		    bits != SUB_ALL_ALLOC) {
+			if (kind == EXTENT_HOLE)
+				continue;
 			rc = error_set(err, ENOTSUP, "part of a compressed "
 			    "cluster");
 			break;
