@@ -39,6 +39,8 @@ static void show_json(const char *name, const struct image *image,
 	json_object(&j, NULL);
 	if (c->image_end_offset)
 		json_u64(&j, "image-end-offset", c->image_end_offset);
+	if (c->packed_clusters)
+		json_u64(&j, "compressed-clusters", c->packed_clusters);
 	if (c->total_clusters)
 		json_u64(&j, "total-clusters", c->total_clusters);
 	if (c->corruptions)
@@ -54,8 +56,6 @@ static void show_json(const char *name, const struct image *image,
 		json_u64(&j, "allocated-clusters", c->allocated_clusters);
 	json_str(&j, "filename", name);
 	json_str(&j, "format", image->format->name);
-	if (c->packed_clusters)
-		json_u64(&j, "compressed-clusters", c->packed_clusters);
 	if (c->fragmented_clusters)
 		json_u64(&j, "fragmented-clusters", c->fragmented_clusters);
 	json_close(&j, '}');

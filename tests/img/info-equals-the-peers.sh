@@ -43,7 +43,7 @@ make -f qcow2 snaps 10M
 "$QEMU_IMG" snapshot -c three snaps
 "$QEMU_IMG" snapshot -d one snaps
 make -f qcow2 -o lazy_refcounts=on dirty 1M
-"$QEMU_IO" -c 'write 0 64k' -c abort dirty >/dev/null 2>&1 || true
+("$QEMU_IO" -c 'write 0 64k' -c abort dirty >/dev/null 2>&1 || true) 2>/dev/null
 make -f qcow2 corrupt 1M
 printf '\002' | dd of=corrupt bs=1 seek=79 conv=notrunc status=none
 make -f qcow2 --object secret,id=s,data=abc -o encrypt.format=aes,encrypt.key-secret=s -b base -F qcow2 aes
