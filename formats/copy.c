@@ -102,6 +102,7 @@ struct worker {
 	struct run *runs;
 	unsigned run_count;
 	struct pending *pending;
+	uint64_t locked_end;	/* of the units they hold */
 };
 
 static void fail(struct copier *c, int rc, const struct error *err)
@@ -479,21 +480,56 @@ static int prepare(struct worker *w, bool offload, struct error *err)
 
 /* ---- place */
 
+/* Claims a run; *split: it cannot, because it would wait for a claim of the
+ * same piece: the target's map divides a unit, or two runs share one. */
 static int claim_run(struct worker *w, const struct run *r, unsigned *n,
-    struct error *err)
+    bool *split, struct error *err)
 {
 	struct image *target = w->c->args->target;
 	uint64_t off = r->off, end = r->off + r->len;
 	int rc;
 
 	while (off < end) {
+		struct pending *p = &w->pending[*n];
+
+		if (align_down(off, target->unit) < w->locked_end) {
+			*split = true;
+			return 0;
+		}
 		rc = image_write_begin(target, off, end - off, r->packed_len,
-		    &w->pending[*n], err);
+		    p, err);
 		if (rc)
 			return rc;
-		off += w->pending[(*n)++].len;
+		w->locked_end = max64(w->locked_end, p->lock_off +
+		    p->lock_len);
+		off += p->len;
+		++*n;
 	}
 	return 0;
+}
+
+static int read_late(struct worker *w, bool *offload, struct error *err)
+{
+	if (!*offload)
+		return 0;
+	*offload = false;
+	memset(w->zero, 0, w->c->chunk / BLOCK + 2);
+	return read_parts(w, err);
+}
+
+/* The runs of a piece, one whole write each. */
+static int write_runs(struct worker *w, bool *offload, struct error *err)
+{
+	int rc = read_late(w, offload, err);
+
+	for (unsigned i = 0; !rc && i < w->run_count; i++) {
+		const struct run *r = &w->runs[i];
+
+		rc = image_write(w->c->args->target, w->buf +
+		    (r->off - w->piece.off), r->len, r->off,
+		    r->kind == RUN_PACKED ? IO_PACK : 0, err);
+	}
+	return rc;
 }
 
 /* Waits for this piece's turn; false: stopped. */
@@ -517,13 +553,16 @@ static void end_turn(struct worker *w)
 
 /* Runs of zeros are written and leave the list; the rest is claimed: *n
  * pieces of it. */
-static int place(struct worker *w, unsigned *n, struct error *err)
+static int place(struct worker *w, bool *offload, unsigned *n,
+    struct error *err)
 {
 	const struct copy_args *a = w->c->args;
 	unsigned claims = 0;
+	bool split = false;
 	int rc = 0;
 
 	*n = 0;
+	w->locked_end = 0;
 	if (!wait_turn(w))
 		rc = error_set(err, EINTR, "interrupted");
 	for (unsigned i = 0; !rc && i < w->run_count; i++) {
@@ -536,12 +575,14 @@ static int place(struct worker *w, unsigned *n, struct error *err)
 			    a->sparse ? IO_MAY_UNMAP : 0, err);
 	}
 	w->run_count = claims;
-	for (unsigned i = 0; !rc && i < claims; i++)
-		rc = claim_run(w, &w->runs[i], n, err);
-	end_turn(w);
-	if (rc)
+	for (unsigned i = 0; !rc && !split && i < claims; i++)
+		rc = claim_run(w, &w->runs[i], n, &split, err);
+	if (rc || split)
 		while (*n)
 			image_write_cancel(&w->pending[--*n]);
+	if (!rc && split)
+		rc = write_runs(w, offload, err);
+	end_turn(w);
 	return rc;
 }
 
@@ -627,13 +668,9 @@ static int write_plain(struct worker *w, struct pending *p, bool *offload,
 			return image_write_finish(p, NULL, err);
 		}
 	}
-	if (*offload) {		/* not read yet */
-		*offload = false;
-		if ((rc = read_parts(w, err))) {
-			image_write_cancel(p);
-			return rc;
-		}
-		memset(w->zero, 0, w->c->chunk / BLOCK + 2);
+	if ((rc = read_late(w, offload, err))) {
+		image_write_cancel(p);
+		return rc;
 	}
 	if (p->in_place || !fresh)
 		return image_write_finish(p, w->buf + (p->off - w->piece.off),
@@ -728,7 +765,7 @@ static void *work(void *arg)
 		int rc = prepare(w, offload, &err);
 
 		if (!rc)
-			rc = place(w, &n, &err);
+			rc = place(w, &offload, &n, &err);
 		if (!rc)
 			rc = write_claims(w, n, offload, &err);
 		if (rc) {
