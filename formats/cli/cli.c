@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,13 +61,27 @@ void cli_version(const struct cli *cli, FILE *out)
 		    " and later.\n", cli->tool);
 }
 
+/* Why standard output failed; an earlier flush may have seen it, then only
+ * that a reader has left can still be found out.  NULL: nothing to tell. */
+static const char *output_failed(void)
+{
+	struct pollfd p = { .fd = STDOUT_FILENO };
+
+	errno = 0;
+	if (!fflush(stdout) && !ferror(stdout))
+		return NULL;
+	if (errno == EPIPE || (!errno && poll(&p, 1, 0) == 1 &&
+	    p.revents & POLLERR))
+		return NULL;
+	return errno ? strerror(errno) : "not all could be written";
+}
+
 int cli_end(const struct cli *cli, int code)
 {
-	errno = 0;
-	if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE) {
-		if (!errno)
-			errno = EIO;
-		cli_error(cli, "standard output: %s", strerror(errno));
+	const char *failed = output_failed();
+
+	if (failed) {
+		cli_error(cli, "standard output: %s", failed);
 		return code ? code : 1;
 	}
 	if (cli_signal && code)
