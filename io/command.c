@@ -16,7 +16,7 @@ int complain(const struct io *io, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (!io->cli.peer)
+	if (!io->cli->peer)
 		fflush(stdout);
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
@@ -184,7 +184,7 @@ static const struct command *const commands[] = {
 
 static bool known(const struct io *io, const struct command *c)
 {
-	return !(c->flags & OWN) || !io->cli.peer;
+	return !(c->flags & OWN) || !io->cli->peer;
 }
 
 static const struct command *find(const struct io *io, const char *name)
@@ -331,9 +331,9 @@ static int run(struct io *io, int argc, char **argv)
 	if (argc - 1 < c->min || (c->max >= 0 && argc - 1 > c->max))
 		return wrong_count(io, c, argv[0], argc - 1);
 	if (io->read_only && c->flags & WRITES) {
-		if (!io->cli.peer)
+		if (!io->cli->peer)
 			fflush(stdout);
-		cli_error(&io->cli, io->cli.peer ? "Block node is read-only" :
+		cli_error(io->cli, io->cli->peer ? "Block node is read-only" :
 		    "the file is open read-only");
 		return 1;
 	}

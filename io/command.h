@@ -71,9 +71,11 @@ int complain(const struct io *, const char *fmt, ...)
 enum { UNITS_TEXT = 48 };
 const char *units_text(char buf[UNITS_TEXT], double bytes);
 
-/* ---- one request: a read, a write, a discard.  data.c */
+/* ---- one request: a read, a write, a discard.  request.c */
 
-enum request_op { REQUEST_READ, REQUEST_WRITE, REQUEST_ZERO, REQUEST_DISCARD };
+enum request_op {
+	REQUEST_READ, REQUEST_WRITE, REQUEST_ZERO, REQUEST_DISCARD
+};
 
 struct request {
 	enum request_op op;
@@ -100,7 +102,12 @@ struct request {
 	bool taken, done;
 };
 
+/* Blank, but for memory that may be used again. */
+void request_begin(struct request *, enum request_op, const char *what);
+/* For len bytes; prints the error. */
+bool request_memory(const struct io *, struct request *);
 void request_run(struct image *, struct request *);	/* any thread */
+/* Prints what came of it; the command's result. */
 int request_report(const struct io *, struct request *);
 void request_fini(struct request *);
 
@@ -114,7 +121,7 @@ void request_fini(struct request *);
 struct aio;
 
 struct request *aio_request(struct io *);	/* blank; NULL: no memory */
-void aio_release(struct io *, struct request *); /* not submitted after all */
+void aio_release(struct io *, struct request *); /* instead of submit */
 void aio_submit(struct io *, struct request *);
 void aio_drain(struct io *);		/* all done and printed */
 void aio_idle(struct io *);
@@ -157,7 +164,7 @@ void pattern_dump(const uint8_t *buf, size_t len, uint64_t off);
 /* ---- all of it */
 
 struct io {
-	struct cli cli;
+	struct cli *cli;
 	struct image *image;	/* NULL: no file is open */
 	struct source source;
 	bool read_only;		/* commands may not write */

@@ -20,8 +20,7 @@ static const struct cli_option options[] = {
 	{ 's', "snapshot", NULL, "write to a temporary snapshot", NULL },
 	{ 'n', "nocache", NULL, "the same as -t none", NULL },
 	{ 't', "cache", "MODE",
-	  "none, writeback (default), writethrough, directsync, unsafe",
-	  NULL },
+	  "none, writeback, writethrough, directsync or unsafe", NULL },
 	{ 'd', "discard", "MODE", "unmap (default) or ignore", NULL },
 	{ 'C', "copy-on-read", NULL, "keep what is read from backing images",
 	  NULL },
@@ -41,7 +40,7 @@ static int run(struct cli *);
 static const struct cli_command program = {
 	.name = "", .operands = "[FILE]",
 	.summary = "Reads and writes disk images, command by command. "
-	"Without -c commands are read from\nstandard input; 'help' is one.",
+	"Without -c\ncommands are read from standard input; 'help' is one.",
 	.options = options, .run = run
 };
 
@@ -77,7 +76,7 @@ static void read_lines(struct io *io, const char *prompt)
 }
 
 #ifdef HAVE_LIBEDIT
-static const struct io *completing;	/* the library's hook has no argument */
+static const struct io *completing;	/* the hook has no argument */
 
 static char *complete(const char *text, int state)
 {
@@ -97,7 +96,7 @@ static void edit_lines(struct io *io, const char *prompt)
 	char *line, last[256] = "";
 
 	completing = io;
-	rl_readline_name = io->cli.tool;
+	rl_readline_name = io->cli->tool;
 	rl_completion_entry_function = complete;
 	while (!io->quit && (line = readline(prompt))) {
 		if (*line && strncmp(line, last, sizeof(last) - 1)) {
@@ -119,12 +118,12 @@ static void interact(struct io *io)
 	const bool terminal = isatty(STDIN_FILENO);
 	char prompt[64];
 
-	snprintf(prompt, sizeof(prompt), "%s> ", io->cli.tool);
+	snprintf(prompt, sizeof(prompt), "%s> ", io->cli->tool);
 	aio_idle(io);
 	if (terminal && isatty(STDOUT_FILENO))
 		edit_lines(io, prompt);
 	else
-		read_lines(io, terminal || io->cli.peer ? prompt : "");
+		read_lines(io, terminal || io->cli->peer ? prompt : "");
 	aio_busy(io);
 }
 
@@ -138,7 +137,7 @@ struct lines {
 /* Options and the file's name; -1, or the exit code to end with. */
 static int parse(struct io *io, struct source *s, struct lines *commands)
 {
-	struct cli *cli = &io->cli;
+	struct cli *cli = io->cli;
 	bool image_opts = false;
 	int id;
 
@@ -212,7 +211,7 @@ static int parse(struct io *io, struct source *s, struct lines *commands)
 
 static int run(struct cli *cli)
 {
-	struct io io = { .cli = *cli };
+	struct io io = { .cli = cli };
 	struct source source = { 0 };
 	struct lines commands = { .line = calloc((size_t)cli->argc,
 	    sizeof(char *)) };

@@ -26,7 +26,7 @@ bool source_set_cache(const struct io *io, struct source *s, const char *mode)
 {
 	struct open_args args = { 0 };
 
-	if (!cli_cache_mode(&io->cli, mode, &args))
+	if (!cli_cache_mode(io->cli, mode, &args))
 		return false;
 	s->direct = args.direct;
 	s->no_sync = args.no_sync;
@@ -40,7 +40,7 @@ bool source_set_aio(const struct io *io, struct source *s, const char *mode)
 	if (s->native || !strcmp(mode, "threads") ||
 	    !strcmp(mode, "io_uring"))
 		return true;
-	cli_error(&io->cli, "Invalid aio option: %s", mode);
+	cli_error(io->cli, "Invalid aio option: %s", mode);
 	return false;
 }
 
@@ -50,7 +50,7 @@ bool source_set_discard(const struct io *io, struct source *s,
 	s->keep = !strcmp(mode, "ignore") || !strcmp(mode, "off");
 	if (s->keep || !strcmp(mode, "unmap") || !strcmp(mode, "on"))
 		return true;
-	cli_error(&io->cli, "Invalid discard option: %s", mode);
+	cli_error(io->cli, "Invalid discard option: %s", mode);
 	return false;
 }
 
@@ -119,20 +119,19 @@ static int check_source(const struct source *s, bool writable,
 	return 0;
 }
 
-/* The peer's two sentences: opening says them in the words of qemu-io. */
-static struct image *peer_open(const struct source *s,
-    struct open_args *args, struct error *err)
+static void warn_guessed(const struct io *io, const char *name)
 {
-	struct image *image = image_open(s->name, args, err);
-
-	if (image && image->probed)
+	if (io->cli->peer)
 		fprintf(stderr, "WARNING: Image format was not specified for "
 		    "'%s' and probing guessed raw.\n         Automatically "
 		    "detecting the format is dangerous for raw images, write "
 		    "operations on block 0 will be restricted.\n         "
 		    "Specify the 'raw' format explicitly to remove the "
-		    "restrictions.\n", image->store->name);
-	return image;
+		    "restrictions.\n", name);
+	else
+		cli_error(io->cli, "%s: warning: guessed to be raw, so its "
+		    "first sector takes no image header; -f raw says it is",
+		    name);
 }
 
 static void open_error(const struct io *io, const struct source *s,
@@ -145,12 +144,12 @@ static void open_error(const struct io *io, const struct source *s,
 	const int len = (int)(holder ? (size_t)(holder - err->text) :
 	    strlen(err->text));
 
-	if (!io->cli.peer) {
+	if (!io->cli->peer) {
 		fflush(stdout);
-		cli_open_error(&io->cli, name, err);
+		cli_open_error(io->cli, name, err);
 		return;
 	}
-	cli_error(&io->cli, "can't open%s%s: %.*s", s->name ? " device " : "",
+	cli_error(io->cli, "can't open%s%s: %.*s", s->name ? " device " : "",
 	    s->name ? s->name : "", len, err->text);
 	if (lock)
 		fprintf(stderr, "Is another process using the image [%s]?\n",
@@ -164,8 +163,8 @@ static struct image *open_image(const struct io *io, const struct source *s)
 	    .share = s->share, .direct = s->direct, .no_sync = s->no_sync,
 	    .writethrough = s->writethrough, .unmap = !s->keep,
 	    .copy_on_read = s->copy_on_read && writable,
-	    .allow_external = io->cli.allow_external,
-	    .policy = io->cli.peer ? POLICY_PEER : POLICY_OWN };
+	    .allow_external = io->cli->allow_external,
+	    .policy = io->cli->peer ? POLICY_PEER : POLICY_OWN };
 	struct image *image = NULL;
 	struct opts *opts = opts_new();
 	struct error err;
@@ -175,8 +174,10 @@ static struct image *open_image(const struct io *io, const struct source *s)
 	else if (!check_source(s, writable, &err) && (!s->options ||
 	    !opts_parse(opts, s->options, NULL, &err))) {
 		args.options = opts;
-		image = peer_open(s, &args, &err);
+		image = image_open(s->name, &args, &err);
 	}
+	if (image && image->probed)
+		warn_guessed(io, image->store->name);
 	if (image && s->snapshot)
 		image = open_overlay(image, s, &err);
 	if (!image)
@@ -206,7 +207,7 @@ bool session_close(struct io *io)
 	aio_drain(io);
 	io->image = NULL;
 	source_fini(&io->source);
-	return cli_close(&io->cli, image);
+	return cli_close(io->cli, image);
 }
 
 /* ---- open */
@@ -276,7 +277,7 @@ static int run_open(struct io *io, const struct command *c, int argc,
 	}
 	if (io->image) {
 		source_fini(&s);
-		cli_error(&io->cli, "file open already, try 'help close'");
+		cli_error(io->cli, "file open already, try 'help close'");
 		return 1;
 	}
 	if (optind < argc)
@@ -328,7 +329,7 @@ static int run_flush(struct io *io, const struct command *c, int argc,
 
 	if (!image_flush(io->image, &err))
 		return 0;
-	printf("flush failed: %s\n", io->cli.peer ? strerror(err.code) :
+	printf("flush failed: %s\n", io->cli->peer ? strerror(err.code) :
 	    err.text);
 	return 1;
 }
@@ -361,23 +362,23 @@ static bool options_agree(const struct io *io, const char *text, bool mode,
 	bool ok = opts != NULL;
 
 	if (ok && opts_parse(opts, text, NULL, &err)) {
-		cli_error(&io->cli, "%s", err.text);
+		cli_error(io->cli, "%s", err.text);
 		ok = false;
 	}
 	for (unsigned i = 0; ok && opts_at(opts, i, &key, &value); i++) {
 		ok = false;
 		if (mode && !strcmp(key, "read-only"))
-			cli_error(&io->cli,
+			cli_error(io->cli,
 			    "Cannot set both -r/-w and 'read-only'");
 		else if (cache && !strncmp(key, "cache.", 6))
-			cli_error(&io->cli,
+			cli_error(io->cli,
 			    "Cannot set both -c and the cache options");
 		else if (!strcmp(key, "driver") || !strcmp(key, "file") ||
 		    !strcmp(key, "filename"))
-			cli_error(&io->cli, "Cannot change the option '%s'",
+			cli_error(io->cli, "Cannot change the option '%s'",
 			    key);
 		else if (!strncmp(key, "file.", 5))
-			cli_error(&io->cli, "Cannot change the option '%s'",
+			cli_error(io->cli, "Cannot change the option '%s'",
 			    key + 5);
 		else
 			ok = true;
@@ -432,7 +433,7 @@ static int run_reopen(struct io *io, const struct command *c, int argc,
 		case 'w':
 			ok = !mode;
 			if (!ok)
-				cli_error(&io->cli,
+				cli_error(io->cli,
 				    "Only one -r/-w option may be given");
 			mode = true;
 			s.read_only = letter == 'r';
@@ -447,7 +448,7 @@ static int run_reopen(struct io *io, const struct command *c, int argc,
 		ok = options_agree(io, options, mode, cache) &&
 		    add_options(&s, options);
 	if (ok && io->source.snapshot) {
-		cli_error(&io->cli,
+		cli_error(io->cli,
 		    "a temporary snapshot cannot be reopened");
 		ok = false;
 	}

@@ -53,7 +53,7 @@ static int run_alloc(struct io *io, const struct command *c, int argc,
 	for (uint64_t at = 0; at < len; at += run) {
 		if (allocation(io->image, off + at, len - at, &allocated,
 		    &run, &err)) {
-			printf("is_allocated failed: %s\n", io->cli.peer ?
+			printf("is_allocated failed: %s\n", io->cli->peer ?
 			    strerror(err.code) : err.text);
 			return 1;
 		}
@@ -82,7 +82,7 @@ static int run_map(struct io *io, const struct command *c, int argc,
 	for (uint64_t off = 0; off < size; off += run) {
 		if (allocation(io->image, off, size - off, &allocated, &run,
 		    &err)) {
-			printf("map failed: %s\n", io->cli.peer ?
+			printf("map failed: %s\n", io->cli->peer ?
 			    strerror(err.code) : err.text);
 			return 1;
 		}
@@ -139,7 +139,7 @@ static int run_truncate(struct io *io, const struct command *c, int argc,
 			return command_usage(c);
 		prealloc = optarg;
 		if (!is_prealloc(prealloc)) {
-			cli_error(&io->cli, "Invalid preallocation mode '%s'",
+			cli_error(io->cli, "Invalid preallocation mode '%s'",
 			    prealloc);
 			return 1;
 		}
@@ -151,7 +151,7 @@ static int run_truncate(struct io *io, const struct command *c, int argc,
 	aio_drain(io);
 	if (!image_resize(io->image, size, prealloc, &err))
 		return 0;
-	cli_error(&io->cli, "%s", err.text);
+	cli_error(io->cli, "%s", err.text);
 	return 1;
 }
 
@@ -225,7 +225,7 @@ static int run_info(struct io *io, const struct command *c, int argc,
 	struct error err;
 
 	if (image_info(io->image, &info, &err)) {
-		cli_error(&io->cli, "%s", err.text);
+		cli_error(io->cli, "%s", err.text);
 		return 1;
 	}
 	printf("format name: %s\n", io->image->format->name);
