@@ -95,6 +95,8 @@ int main(int argc, char **argv)
 	int at;
 
 	cli_init(&cli, argv[0] ? argv[0] : "cowbird-img");
+	/* Who asks how far we are may ask before we know. */
+	signal(SIGUSR1, SIG_IGN);
 	at = global_options(&cli, argc, argv);
 	if (at < 0)
 		return cli_end(&cli, at == -1 ? 0 : 1);
