@@ -161,7 +161,8 @@ static int open_file(const char *name, struct opts *node,
 		"threads", "native", "io_uring", NULL };
 	struct file_args fa = { .writable = args->writable,
 	    .share = args->share, .direct = args->direct,
-	    .no_sync = args->no_sync };
+	    .no_sync = args->no_sync,
+	    .late_lock = args->look_only && !args->writable };
 	bool file_level = opts_has(node, "filename");
 	struct opts *file = file_level ? node : opts_take_sub(node, "file");
 	unsigned locking = 0, ignored;
@@ -352,6 +353,9 @@ static struct image *open_layer(const char *name, struct opts *node,
 			goto fail;
 		}
 	}
+	if (args.look_only && fmt != format_find("raw") &&
+	    file_lock_late(store, err))
+		goto fail;
 	if (args.writable && !fmt->claim && fmt != format_find("raw")) {
 		error_set(err, EROFS, "%s images are read-only", fmt->name);
 		goto fail;
@@ -404,7 +408,8 @@ int image_ref(struct image *img, const char *name, struct opts *node,
 	if (img->store_count == IMAGE_STORES)
 		return error_set(err, EMFILE, "too many files in one image");
 	if (!opts_has(node, "filename")) {
-		full = name ? image_full_backing(img->name, name) : NULL;
+		full = name ? image_full_backing(img->store->name, name) :
+		    NULL;
 		if (!full)
 			return name ? error_errno(err, ENOMEM, "opening") :
 			    error_set(err, EINVAL, "no file is named");
@@ -470,7 +475,8 @@ static struct image *open_backing(struct image *img, struct opts *node,
 	args.format = img->backing_format;
 	if (!opts_has_prefix(under, "file") && !opts_has(under, "filename")) {
 		name = img->backing_name;
-		full = name ? image_full_backing(img->name, name) : NULL;
+		full = name ? image_full_backing(img->store->name, name) :
+		    NULL;
 		if (!full) {
 			error_errno(err, ENOMEM, "opening");
 			goto fail;

@@ -350,7 +350,7 @@ static bool refuse(const struct rebase *r, const char *why)
 
 static bool open_new(struct rebase *r, struct open_args *args)
 {
-	AUTO_FREE char *full = image_full_backing(r->overlay->name,
+	AUTO_FREE char *full = image_full_backing(r->overlay->store->name,
 	    r->backing);
 	struct error err;
 
