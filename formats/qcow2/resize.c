@@ -76,6 +76,7 @@ static int preallocate(struct image *img, uint64_t from, uint64_t to,
 	bool full = !strcmp(mode, "full"), falloc = !strcmp(mode, "falloc");
 	struct extent e;
 	struct claim c;
+	uint64_t end;
 	int rc;
 
 	for (; from < to; from += e.len) {
@@ -96,6 +97,11 @@ static int preallocate(struct image *img, uint64_t from, uint64_t to,
 		else if (falloc || !c.fresh)
 			rc = store_zero(c.dst.store, c.dst.host, c.len,
 			    falloc ? 0 : STORE_MAY_PUNCH, err);
+		/* The file shall hold what the tables name, before they do. */
+		end = align_up(c.dst.host + c.len, q->cluster_size);
+		if (!rc && !qcow2_has_data_file(q) &&
+		    store_size(q->store) < end)
+			rc = store_resize(q->store, end, PREALLOC_OFF, err);
 		if (!rc)
 			rc = qcow2_commit(img, &c, err);
 		if (rc) {
@@ -103,10 +109,6 @@ static int preallocate(struct image *img, uint64_t from, uint64_t to,
 			return rc;
 		}
 	}
-	/* The file shall hold what the tables name. */
-	if (!qcow2_has_data_file(q) && store_size(q->store) < q->fresh_from)
-		return store_resize(q->store, q->fresh_from, PREALLOC_OFF,
-		    err);
 	return 0;
 }
 
