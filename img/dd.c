@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* dd.c - copies a piece of an image into a new one, or raw to standard output */
+/* dd.c - copies a piece of an image into a new one, or to standard output */
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
