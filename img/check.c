@@ -13,8 +13,7 @@ static const struct cli_option options[] = {
 	{ 256, "image-opts", NULL, "FILE is a list of options: key=value,...",
 	  NULL },
 	{ 'r', "repair", "WHAT", "leaks, or all that is wrong", NULL },
-	{ 'T', "cache", "MODE", "none, writeback (default), writethrough, "
-	  "directsync, unsafe", "source-cache" },
+	{ 'T', "cache", "MODE", "cache mode (writeback)", "source-cache" },
 	{ 257, "output", "FORM", "human or json", NULL },
 	{ 'U', "force-share", NULL, "open even while others write to it",
 	  NULL },
