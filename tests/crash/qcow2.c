@@ -28,7 +28,7 @@
 #include "support/guest.h"
 
 enum {
-	STATES = 5000,
+	STATES = 8000,
 	OPS = 40,		/* of one workload */
 	BASE_SIZE = 700 * 1024 + 512,
 	LONGEST = 200 * 1024,
@@ -390,7 +390,10 @@ static int do_flush(struct work *w, struct error *err)
 
 static int do_resize(struct work *w, struct error *err)
 {
+	static const char *const modes[] = { "off", "metadata", "falloc",
+	    "full" };
 	uint64_t old = w->guest.size, size, step = 64 * 1024;
+	const char *mode = NULL;
 	int rc;
 
 	size = dice_below(&w->dice, w->guest.max / GUEST_SECTOR) + 1;
@@ -400,8 +403,11 @@ static int do_resize(struct work *w, struct error *err)
 		    GUEST_SECTOR * GUEST_SECTOR, w->guest.max);
 	if (w->v->snapshots && strstr(w->v->create, "0.10"))
 		return do_write(w, err);
-	say(w, "resize %" PRIu64 " to %" PRIu64, old, size);
-	rc = image_resize(w->image, size, NULL, err);
+	if (size > old && dice_below(&w->dice, 3) == 0)
+		mode = modes[dice_below(&w->dice, ARRAY_LEN(modes))];
+	say(w, "resize %" PRIu64 " to %" PRIu64 " %s", old, size,
+	    mode ? mode : "");
+	rc = image_resize(w->image, size, mode, err);
 	/* What goes may be gone before the size says so. */
 	if (size < old && w->base && size < BASE_SIZE) {
 		uint64_t from = align_down(size, GUEST_SECTOR);
