@@ -152,7 +152,7 @@ static int read_packed_iov(struct image *img, const struct extent *e,
 
 /* The gate is held; the range lies in the image. */
 static int read_held(struct image *img, struct iov_pos *pos, uint64_t len,
-    uint64_t off, enum store_event event, struct error *err)
+    uint64_t off, struct error *err)
 {
 	struct iovec iov[PIECES];
 	struct extent e;
@@ -165,7 +165,8 @@ static int read_held(struct image *img, struct iov_pos *pos, uint64_t len,
 		e.len = iov_next(pos, e.len, iov, &n);
 		switch (e.kind) {
 		case EXTENT_DATA:
-			rc = store_preadv(e.store, iov, n, e.host, event, err);
+			rc = store_preadv(e.store, iov, n, e.host, EVENT_DATA,
+			    err);
 			break;
 		case EXTENT_PACKED:
 			rc = read_packed_iov(img, &e, iov, n, err);
@@ -192,7 +193,7 @@ static int read_old(struct image *img, void *buf, uint64_t len, uint64_t off,
 	struct iov_pos pos = { &iov, 1, 0 };
 
 	memset((char *)buf + inside, 0, len - inside);
-	return read_held(img, &pos, inside, off, EVENT_COW_READ, err);
+	return read_held(img, &pos, inside, off, err);
 }
 
 static int check_range(struct image *img, uint64_t off, uint64_t len,
@@ -216,7 +217,7 @@ int image_readv(struct image *img, const struct iovec *iov, int n,
 	if ((rc = check_range(img, off, len, "read", err)))
 		return rc;
 	image_hold(img);
-	rc = read_held(img, &pos, len, off, EVENT_DATA, err);
+	rc = read_held(img, &pos, len, off, err);
 	image_drop(img);
 	return rc;
 }
@@ -312,13 +313,6 @@ static int begin_writing(struct image *img, struct error *err)
 	return rc;
 }
 
-/* The guest is about to change these bytes. */
-static void note(struct image *img, uint64_t off, uint64_t len)
-{
-	if (img->tracked && len)
-		img->format->wrote(img, off, len);
-}
-
 static bool in_place(const struct extent *e)
 {
 	return e->kind == EXTENT_DATA && !(e->flags & EXTENT_SHARED);
@@ -388,8 +382,6 @@ int image_write_begin(struct image *img, uint64_t off, uint64_t len,
 	rc = begin_held(img, off, len, packed_len, p, err);
 	if (rc)
 		image_drop(img);
-	else
-		note(img, p->off, p->len);
 	return rc;
 }
 
@@ -446,8 +438,7 @@ static int fill(struct pending *p, const struct iovec *iov, int n,
 	count += n;
 	if (tail)
 		all[count++] = (struct iovec){ old + head, tail };
-	return store_pwritev(c->dst.store, all, count, host,
-	    head || tail ? EVENT_COW_WRITE : EVENT_DATA, err);
+	return store_pwritev(c->dst.store, all, count, host, EVENT_DATA, err);
 }
 
 /* n is at most PIECES. */
@@ -748,7 +739,6 @@ int image_zero(struct image *img, uint64_t off, uint64_t len, unsigned flags,
 	if ((rc = check_range(img, off, len, "zeroing", err)) ||
 	    (rc = begin_writing(img, err)))
 		return rc;
-	note(img, off, len);
 	whole_granules(img, off, len, &from, &to);
 	if (from >= end)		/* inside one granule */
 		from = to = end;
@@ -775,7 +765,6 @@ int image_discard(struct image *img, uint64_t off, uint64_t len,
 	whole_granules(img, off, len, &from, &to);
 	if (!img->args.unmap || from == to)
 		return 0;
-	note(img, off, len);
 	if (img->format->mark) {
 		rc = mark_range(img, from, to - from, img->raw_store ?
 		    EXTENT_ZERO : EXTENT_HOLE, IO_MAY_UNMAP, err);
