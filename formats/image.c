@@ -471,6 +471,7 @@ static struct image *open_backing(struct image *img, struct opts *node,
 		return NULL;
 	}
 	args.writable = args.incomplete = args.for_check = false;
+	args.copy_on_read = false;
 	args.store = NULL;
 	args.format = img->backing_format;
 	if (!opts_has_prefix(under, "file") && !opts_has(under, "filename")) {

@@ -195,6 +195,8 @@ struct format {
 	/* Before the first guest write of this open: clear autoclear bits,
 	 * set the dirty bit, ...; durable when it returns. */
 	int (*first_write)(struct image *, struct error *);
+	/* While image.tracked: the guest changes these bytes. */
+	void (*wrote)(struct image *, uint64_t off, uint64_t len);
 	/* At a clean close, after the last flush: undo what first_write() set. */
 	int (*settle)(struct image *, struct error *);
 
@@ -231,6 +233,8 @@ struct open_args {
 	bool share;		/* -U */
 	bool direct, no_sync, writethrough; /* cache modes */
 	bool no_backing;	/* this file alone (info, check, create -u) */
+	bool look_only;		/* info: a raw image in use may be looked at,
+				 * as the peers have it */
 	bool allow_external;	/* H3 */
 	bool incomplete;	/* accept an image before image_finish() */
 	bool for_check;		/* accept the dirty and the corrupt bit, repair nothing */
@@ -269,6 +273,7 @@ struct image {
 	bool probed;		/* format was guessed: raw guard (io.c) */
 	bool writable;
 	bool incomplete;
+	bool tracked;		/* the driver wants to know of writes */
 	struct open_args args;	/* how it was opened; pointers in it are NULL */
 	char *backing_name, *backing_format; /* as recorded, or NULL */
 	void *state;		/* the driver's own */

@@ -152,7 +152,7 @@ static int read_packed_iov(struct image *img, const struct extent *e,
 
 /* The gate is held; the range lies in the image. */
 static int read_held(struct image *img, struct iov_pos *pos, uint64_t len,
-    uint64_t off, struct error *err)
+    uint64_t off, enum store_event event, struct error *err)
 {
 	struct iovec iov[PIECES];
 	struct extent e;
@@ -165,8 +165,7 @@ static int read_held(struct image *img, struct iov_pos *pos, uint64_t len,
 		e.len = iov_next(pos, e.len, iov, &n);
 		switch (e.kind) {
 		case EXTENT_DATA:
-			rc = store_preadv(e.store, iov, n, e.host, EVENT_DATA,
-			    err);
+			rc = store_preadv(e.store, iov, n, e.host, event, err);
 			break;
 		case EXTENT_PACKED:
 			rc = read_packed_iov(img, &e, iov, n, err);
@@ -193,7 +192,7 @@ static int read_old(struct image *img, void *buf, uint64_t len, uint64_t off,
 	struct iov_pos pos = { &iov, 1, 0 };
 
 	memset((char *)buf + inside, 0, len - inside);
-	return read_held(img, &pos, inside, off, err);
+	return read_held(img, &pos, inside, off, EVENT_COW_READ, err);
 }
 
 static int check_range(struct image *img, uint64_t off, uint64_t len,
@@ -207,6 +206,8 @@ static int check_range(struct image *img, uint64_t off, uint64_t len,
 	return 0;
 }
 
+static int copy_up(struct image *, uint64_t off, uint64_t len, struct error *);
+
 int image_readv(struct image *img, const struct iovec *iov, int n,
     uint64_t off, struct error *err)
 {
@@ -214,10 +215,11 @@ int image_readv(struct image *img, const struct iovec *iov, int n,
 	uint64_t len = iov_total(iov, n);
 	int rc;
 
-	if ((rc = check_range(img, off, len, "read", err)))
+	if ((rc = check_range(img, off, len, "read", err)) ||
+	    (img->args.copy_on_read && (rc = copy_up(img, off, len, err))))
 		return rc;
 	image_hold(img);
-	rc = read_held(img, &pos, len, off, err);
+	rc = read_held(img, &pos, len, off, EVENT_DATA, err);
 	image_drop(img);
 	return rc;
 }
@@ -313,6 +315,13 @@ static int begin_writing(struct image *img, struct error *err)
 	return rc;
 }
 
+/* The guest is about to change these bytes. */
+static void note(struct image *img, uint64_t off, uint64_t len)
+{
+	if (img->tracked && len)
+		img->format->wrote(img, off, len);
+}
+
 static bool in_place(const struct extent *e)
 {
 	return e->kind == EXTENT_DATA && !(e->flags & EXTENT_SHARED);
@@ -382,6 +391,8 @@ int image_write_begin(struct image *img, uint64_t off, uint64_t len,
 	rc = begin_held(img, off, len, packed_len, p, err);
 	if (rc)
 		image_drop(img);
+	else
+		note(img, p->off, p->len);
 	return rc;
 }
 
@@ -434,11 +445,13 @@ static int fill(struct pending *p, const struct iovec *iov, int n,
 	}
 	if (head)
 		all[count++] = (struct iovec){ old, head };
-	memcpy(all + count, iov, (size_t)n * sizeof(*iov));
+	if (n)
+		memcpy(all + count, iov, (size_t)n * sizeof(*iov));
 	count += n;
 	if (tail)
 		all[count++] = (struct iovec){ old + head, tail };
-	return store_pwritev(c->dst.store, all, count, host, EVENT_DATA, err);
+	return store_pwritev(c->dst.store, all, count, host,
+	    head || tail ? EVENT_COW_WRITE : EVENT_DATA, err);
 }
 
 /* n is at most PIECES. */
@@ -479,6 +492,53 @@ void image_write_cancel(struct pending *p)
 		img->format->abandon(img, &p->claim);
 	range_unlock(img, p);
 	image_drop(img);
+}
+
+/* Does this layer lack the bytes at off, and a backing image have them?  How
+ * far, in *len. */
+static int is_below(struct image *img, uint64_t off, uint64_t *len,
+    bool *below, struct error *err)
+{
+	struct extent e;
+	unsigned depth;
+	int rc;
+
+	image_hold(img);
+	rc = image_map(img, off, *len, MAP_READ, &e, &depth, err);
+	image_drop(img);
+	*len = e.len;
+	*below = !rc && depth &&
+	    (e.kind == EXTENT_DATA || e.kind == EXTENT_PACKED);
+	return rc;
+}
+
+/* Copy-on-read: what a backing image has of the range comes into this layer,
+ * as a write of nothing does it, unless somebody was faster. */
+static int copy_up(struct image *img, uint64_t off, uint64_t len,
+    struct error *err)
+{
+	for (uint64_t here; len; off += here, len -= here) {
+		struct pending p;
+		bool below;
+		int rc;
+
+		here = len;
+		if ((rc = is_below(img, off, &here, &below, err)))
+			return rc;
+		if (!below)
+			continue;
+		if ((rc = image_write_begin(img, off, here, 0, &p, err)))
+			return rc;
+		here = p.len;
+		p.len = 0;
+		if (!p.in_place && (rc = fill(&p, NULL, 0, err))) {
+			image_write_cancel(&p);
+			return rc;
+		}
+		if ((rc = finish(&p, NULL, 0, err)))
+			return rc;
+	}
+	return 0;
 }
 
 /* After a request, with no gate held: the driver has dropped so much that it
@@ -718,14 +778,14 @@ static int mark_range(struct image *img, uint64_t off, uint64_t len,
 	return rc;
 }
 
-/* The whole granules inside a range; the last one counts as whole when the
- * range goes to the end of the image. */
-static void whole_granules(struct image *img, uint64_t off, uint64_t len,
-    uint64_t *from, uint64_t *to)
+/* The whole steps inside a range; the last one counts as whole when the range
+ * goes to the end of the image. */
+static void whole_steps(struct image *img, uint32_t step, uint64_t off,
+    uint64_t len, uint64_t *from, uint64_t *to)
 {
-	*from = align_up(off, img->granule);
-	*to = off + len == img->size ? align_up(off + len, img->granule) :
-	    align_down(off + len, img->granule);
+	*from = align_up(off, step);
+	*to = off + len == img->size ? align_up(off + len, step) :
+	    align_down(off + len, step);
 	if (*to < *from)
 		*to = *from;
 }
@@ -739,7 +799,8 @@ int image_zero(struct image *img, uint64_t off, uint64_t len, unsigned flags,
 	if ((rc = check_range(img, off, len, "zeroing", err)) ||
 	    (rc = begin_writing(img, err)))
 		return rc;
-	whole_granules(img, off, len, &from, &to);
+	note(img, off, len);
+	whole_steps(img, img->granule, off, len, &from, &to);
 	if (from >= end)		/* inside one granule */
 		from = to = end;
 	rc = mark_range(img, from, to - from, EXTENT_ZERO, flags, err);
@@ -762,9 +823,11 @@ int image_discard(struct image *img, uint64_t off, uint64_t len,
 	if ((rc = check_range(img, off, len, "discard", err)) ||
 	    (rc = begin_writing(img, err)))
 		return rc;
-	whole_granules(img, off, len, &from, &to);
+	/* Whole clusters: parts of one keep the cluster, and their data. */
+	whole_steps(img, img->unit, off, len, &from, &to);
 	if (!img->args.unmap || from == to)
 		return 0;
+	note(img, off, len);
 	if (img->format->mark) {
 		rc = mark_range(img, from, to - from, img->raw_store ?
 		    EXTENT_ZERO : EXTENT_HOLE, IO_MAY_UNMAP, err);

@@ -250,7 +250,7 @@ static int measure(struct bench *b, double *took, struct error *err)
 static bool bench(const struct cli *cli, struct bench *b)
 {
 	struct error err;
-	double took;
+	double took = 0;
 
 	printf("Sending %" PRIu64 " %s requests, %" PRIu64 " bytes each, %"
 	    PRIu64 " in parallel (starting at offset %" PRIu64

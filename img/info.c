@@ -63,6 +63,7 @@ static bool collect(const struct cli *cli, const char *name, bool image_opts,
 	struct image *image;
 
 	args->no_backing = !chain || cli->peer;
+	args->look_only = true;
 	l->borrowed = !args->no_backing;
 	if (!add(cli, l, cli_open(cli, name, image_opts, args)))
 		return false;

@@ -762,8 +762,11 @@ int qcow2_first_write(struct image *img, struct error *err)
 		return rc;
 	if (q->h.version < 3)
 		return 0;
-	/* Bitmaps that nobody keeps up to date would lie. */
-	autoclear = q->h.autoclear & AUTOCLEAR_DATA_RAW;
+	if ((rc = qcow2_track_begin(q, err)))
+		return rc;
+	/* What we do not know would lie after a write. */
+	autoclear = q->h.autoclear & (AUTOCLEAR_DATA_RAW |
+	    AUTOCLEAR_BITMAPS);
 	if (q->h.autoclear == autoclear && !q->lazy)
 		return 0;
 	q->h.autoclear = autoclear;
@@ -779,11 +782,14 @@ int qcow2_first_write(struct image *img, struct error *err)
 int qcow2_settle(struct image *img, struct error *err)
 {
 	struct qcow2 *q = img->state;
-	uint64_t size = store_size(q->store);
+	uint64_t size;
 	int rc;
 	LOCKED(&q->lock);
 
+	if ((rc = qcow2_track_end(q, err)))
+		return rc;
 	/* Readers of packed data want whole sectors. */
+	size = store_size(q->store);
 	if (size % 512 && (rc = store_resize(q->store, align_up(size, 512),
 	    PREALLOC_OFF, err)))
 		return rc;

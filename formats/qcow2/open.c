@@ -475,6 +475,7 @@ static void qcow2_close(struct image *img)
 	free(q->data_file);
 	free(q->dropped.v);
 	free(q->durable.v);
+	qcow2_track_free(q);
 	bits_fini(&q->meta);
 	pthread_mutex_destroy(&q->lock);
 }
@@ -801,6 +802,7 @@ const struct format format_qcow2 = {
 	.has_dropped = qcow2_has_dropped,
 	.release = qcow2_release,
 	.first_write = qcow2_first_write,
+	.wrote = qcow2_wrote,
 	.settle = qcow2_settle,
 	.create = qcow2_create,
 	.finish = qcow2_finish,

@@ -10,6 +10,7 @@
  *	resize.c	growing and shrinking
  *	snapshot.c	the snapshot table (reading)
  *	bitmap.c	the bitmap directory (reading)
+ *	track.c		enabled bitmaps follow the guest's writes
  *	check.c		check and repair
  *
  * Order of writes (design.md D1, D2), stage by stage at every flush:
@@ -118,6 +119,9 @@ struct qcow2 {
 	struct bits meta;		/* clusters of tables; changed under L */
 	bool meta_known;		/* L: meta is filled */
 	bool dirty_set;			/* L: we set the dirty bit */
+	struct qcow2_track *track;	/* enabled bitmaps; contents L */
+	unsigned track_count;
+	bool track_lost;		/* L: no memory for some bits */
 	bool meta_conflict;		/* L: two tables claim one cluster */
 	_Atomic int sparse_known;	/* 0 unknown, 1 preallocated, -1 not */
 };
@@ -288,6 +292,16 @@ struct qcow2_bitmap {
 int qcow2_bitmaps_load(struct qcow2 *, struct qcow2_bitmap **, unsigned *n,
     uint64_t *dir_offset, uint64_t *dir_len, struct error *);
 void qcow2_bitmaps_free(struct qcow2_bitmap *, unsigned n);
+
+/* ---- track.c: lock held, except for qcow2_wrote() */
+
+/* At the first write: marks the enabled bitmaps as in use, begins to note. */
+int qcow2_track_begin(struct qcow2 *, struct error *);
+void qcow2_wrote(struct image *, uint64_t off, uint64_t len);
+/* At the close: stores what was noted, marks them as good. */
+int qcow2_track_end(struct qcow2 *, struct error *);
+void qcow2_track_free(struct qcow2 *);
+int qcow2_track_can_resize(struct qcow2 *, uint64_t size, struct error *);
 
 /* ---- check.c */
 int qcow2_check(struct image *, struct check *, struct error *);

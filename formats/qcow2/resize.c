@@ -283,6 +283,7 @@ int qcow2_resize(struct image *img, uint64_t size, const char *prealloc,
     struct error *err)
 {
 	struct qcow2 *q = img->state;
+	int rc;
 
 	if (prealloc && strcmp(prealloc, "off") &&
 	    strcmp(prealloc, "metadata") && strcmp(prealloc, "falloc") &&
@@ -297,6 +298,8 @@ int qcow2_resize(struct image *img, uint64_t size, const char *prealloc,
 		    "Can't resize a v2 image which has snapshots");
 	if (size == img->size)
 		return 0;
+	if ((rc = qcow2_track_can_resize(q, size, err)))
+		return rc;
 	if (size > img->size)
 		return grow(img, size, prealloc, err);
 	if (prealloc && strcmp(prealloc, "off"))

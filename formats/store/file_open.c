@@ -222,6 +222,19 @@ static int learn_size(struct store *s, const struct stat *st,
 	return 0;
 }
 
+int file_lock_late(struct store *s, struct error *err)
+{
+	struct file *f = s->state;
+	int ret;
+
+	if ((s->ops != &file_ops && s->ops != &file_device_ops) ||
+	    f->locked || !(f->regular || f->block))
+		return 0;
+	ret = file_lock(s->fd, s->name, f->held, f->refused, err);
+	f->locked = ret == 0;
+	return ret;
+}
+
 /* The descriptor is open: look at it, lock it, empty it. */
 static int start(struct store *s, const struct file_args *args,
     struct error *err)
@@ -241,12 +254,11 @@ static int start(struct store *s, const struct file_args *args,
 	f->sector = 512;
 	if (!f->regular)
 		s->ops = &file_device_ops;
-	if (!args->no_lock && (f->regular || f->block)) {
-		permissions(args, &f->held, &f->refused);
-		ret = file_lock(s->fd, s->name, f->held, f->refused, err);
+	permissions(args, &f->held, &f->refused);
+	if (!args->no_lock && !args->late_lock) {
+		ret = file_lock_late(s, err);
 		if (ret < 0)
 			return ret;
-		f->locked = true;
 		/* What a former holder did to it. */
 		if (fstat(s->fd, &st) < 0)
 			return open_failed(s->name, errno, err);

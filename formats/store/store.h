@@ -166,6 +166,7 @@ struct file_args {
 	bool no_sync;
 	bool share;		/* -U: refuse nothing to others (read-only) */
 	bool no_lock;		/* the caller answers for it (locking=off) */
+	bool late_lock;		/* file_lock_late() will follow, perhaps */
 	bool no_cow;		/* create: nocow attribute, best effort */
 	bool no_special;	/* refuse all but regular files (H3) and, with
 				 * allow_block, block devices */
@@ -180,6 +181,9 @@ struct file_args {
  */
 struct store *file_open(const char *path, const struct file_args *,
     struct error *);
+
+/* Takes the locks that late_lock put off; nothing for other stores. */
+int file_lock_late(struct store *, struct error *);
 
 /* Changes a read-only file to writable, or back: reopens through
  * /proc/self/fd, so it is the same file; locks follow. */
