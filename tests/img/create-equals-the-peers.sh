@@ -7,7 +7,7 @@
 
 for side in theirs ours; do
 	(
-		cd $side
+		cd $side || exit
 		"$QEMU_IMG" create -q -f qcow2 base 10M
 		"$QEMU_IMG" create -q -f raw raw 3M
 		"$QEMU_IMG" create -q -f qcow2 'we ird,na=me' 1M

@@ -7,7 +7,7 @@
 
 for side in theirs ours; do
 	(
-		cd $side
+		cd $side || exit
 		"$QEMU_IMG" create -q -f qcow2 q 8M
 		"$QEMU_IO" -c 'write -P 1 0 1M' -c 'write -P 2 7M 1M' q >/dev/null
 		"$QEMU_IMG" create -q -f raw r 8M
