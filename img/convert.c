@@ -378,7 +378,9 @@ static bool copy(struct convert *c)
 	int rc;
 
 	if (target->size < c->size) {
-		job_fail(&c->out, "output file is smaller than input file");
+		job_fail(&c->out, c->cli->peer ?
+		    "output file is smaller than input file" :
+		    "%s: smaller than the input", c->out.name);
 		return false;
 	}
 	if (c->copy.pack && !target->packed_codec) {
@@ -398,6 +400,7 @@ static bool copy(struct convert *c)
 	c->copy.say = c->quiet ? NULL : warn;
 	c->copy.say_arg = (void *)c->cli;
 	c->copy.stop = &cli_signal;
+	c->out.writing = true;
 	progress_begin(c->progress, "convert", c->size);
 	rc = copy_run(&c->copy, &lost, &err);
 	progress_end(!rc);

@@ -115,7 +115,7 @@ void job_fail(struct job_target *t, const char *fmt, ...)
 	forget(t);
 	if (cli_signal)
 		strcpy(text, "interrupted");
-	if (t->cli->peer && !cli_signal)
+	if (!(t->created || t->writing) || (t->cli->peer && !cli_signal))
 		cli_error(t->cli, "%s", text);
 	else
 		cli_error(t->cli, "%s ('%s' %s)", text, t->name, left);

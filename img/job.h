@@ -29,6 +29,8 @@ struct job_target {
 		bool existed;
 	} file[2];
 	bool created;
+	bool writing;		/* set by the caller: from here on a failure
+				 * leaves something half done */
 };
 
 /* Creates the image, incomplete, and opens it.  doing is what the peer says

@@ -43,7 +43,12 @@ static const struct cli_option options[] = {
 	{ 0 }
 };
 
-enum { CHUNK = 4 << 20, BUFFER = 2 << 20, THREADS_MAX = 8 };
+enum {
+	CHUNK = 4 << 20,
+	BUFFER = 2 << 20,	/* the largest unit */
+	PIECE = 256 << 10,	/* small enough to stay in the caches */
+	THREADS_MAX = 8
+};
 
 /* A file that stands in both chains. */
 struct twin {
@@ -215,10 +220,11 @@ static int copy_piece(struct worker *w, uint64_t off, size_t len,
 static int copy_range(struct worker *w, uint64_t off, uint64_t end,
     struct error *err)
 {
+	const uint64_t piece = max64(PIECE, w->r->overlay->unit);
 	int rc = 0;
 
 	for (uint64_t n; !rc && off < end; off += n) {
-		n = min64(BUFFER, end - off);
+		n = min64(min64(piece, BUFFER), end - off);
 		rc = copy_piece(w, off, n, err);
 	}
 	return rc;
