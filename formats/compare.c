@@ -12,8 +12,8 @@
 #include <stdlib.h>
 
 #include "base/auto.h"
+#include "base/threads.h"
 #include "copy.h"
-#include "threads.h"
 
 enum { CHUNK = 1 << 20, PAIRS = 256, SECTOR = 512 };
 

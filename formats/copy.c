@@ -22,8 +22,8 @@
 #include <time.h>
 
 #include "base/auto.h"
+#include "base/threads.h"
 #include "copy.h"
-#include "threads.h"
 
 enum {
 	CHUNK = 1 << 20,	/* bytes of one piece, or one unit if larger */

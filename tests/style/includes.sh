@@ -16,7 +16,7 @@ groups='
 	image.h: formats/image.h
 	image.c: formats/image.c
 	engine: formats/map.[ch] formats/io.[ch]
-	copy: formats/copy.[ch]
+	copy: formats/copy.[ch] formats/compare.c
 	registry: formats/registry.[ch]
 	cowbird.h: formats/cowbird.h
 	api: formats/api.[ch]

@@ -11,6 +11,8 @@ lib=$BUILD/lib/libcowbird.a
 objdump -t "$lib" | awk '
 	/file format/ { object = $1; sub(/:$/, "", object); next }
 	object == "log.o" { next }
+	# The key under which a thread finds its own decompressor.
+	object == "codec.o" && $NF == "zstd_thread" { next }
 	# value, flags (l or g; O: an object), section, size, name
 	/ O \.(data|bss)(\.[a-z][^r][^ \t]*)?[ \t]/ && !/\.data\.rel\.ro/ {
 		print object ": " $NF; bad = 1

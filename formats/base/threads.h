@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* threads.h - as many workers as there are processors, small and bounded */
-#ifndef THREADS_H
-#define THREADS_H
+#ifndef BASE_THREADS_H
+#define BASE_THREADS_H
 
 #include <stddef.h>
 

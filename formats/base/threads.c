@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* threads.c - starting and joining workers */
-#include "threads.h"
+#include "base/threads.h"
 
 #include <pthread.h>
 #include <unistd.h>
