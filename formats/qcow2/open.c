@@ -537,6 +537,7 @@ static bool put_ext(uint8_t *cluster, size_t size, size_t *at, uint32_t type,
 	be32_put(&d.type, type);
 	be32_put(&d.len, (uint32_t)len);
 	memcpy(cluster + *at, &d, sizeof(d));
+	memset(cluster + *at + sizeof(d), 0, padded);
 	if (len)
 		memcpy(cluster + *at + sizeof(d), data, len);
 	*at += sizeof(d) + padded;
@@ -571,7 +572,7 @@ int qcow2_compose(struct qcow2 *q, uint8_t *cluster, struct error *err)
 	    old_to = old_from + q->h.backing_len;
 	bool ok = true;
 
-	memset(cluster, 0, size);
+	memset(cluster, 0, min64(size, SECTOR));
 	if (fmt && name)
 		ok = put_ext(cluster, size, &at, EXT_BACKING_FORMAT, fmt,
 		    strlen(fmt));
@@ -610,29 +611,133 @@ int qcow2_compose(struct qcow2 *q, uint8_t *cluster, struct error *err)
 	return 0;
 }
 
-/* All but the first sector, barrier, the first sector, barrier. */
-int qcow2_write_header(struct qcow2 *q, struct error *err)
+/* Where the extensions of a composed header end. */
+static size_t exts_end(const uint8_t *cluster, size_t size)
 {
-	AUTO_FREE uint8_t *cluster = malloc(q->cluster_size);
-	size_t size = min64(q->cluster_size, 4096), n;
+	const struct qcow2_disk_header *h = (const void *)cluster;
+	struct qcow2_disk_ext x;
+	size_t at = be32_get(h->version) < 3 ? QCOW2_V2_HEADER_LEN :
+	    be32_get(h->header_len);
+
+	for (; at <= size && size - at >= sizeof(x); ) {
+		memcpy(&x, cluster + at, sizeof(x));
+		at += sizeof(x);
+		if (be32_get(x.type) == EXT_END)
+			break;
+		at += min64(align_up(be32_get(x.len), 8), size - at);
+	}
+	return min64(at, size);
+}
+
+/* Behind the first sector, do [off, off + n) agree? */
+static bool same_behind(const uint8_t *a, const uint8_t *b, size_t off,
+    size_t n)
+{
+	size_t from = max64(off, SECTOR);
+
+	return off + n <= from || !memcmp(a + from, b + from, off + n - from);
+}
+
+/*
+ * Would the old header still say what it does, if all but its first sector
+ * became that of the new one?  The names of the features do not count.
+ */
+static bool survives(const uint8_t *old, const uint8_t *new, size_t size)
+{
+	const struct qcow2_disk_header *h = (const void *)old;
+	uint64_t name = be64_get(h->backing_offset);
+	size_t end = exts_end(old, size), at, len;
+	struct qcow2_disk_ext x;
+
+	if (!range_ok(name, be32_get(h->backing_len), size) ||
+	    (name && !same_behind(old, new, name, be32_get(h->backing_len))))
+		return false;
+	at = be32_get(h->version) < 3 ? QCOW2_V2_HEADER_LEN :
+	    be32_get(h->header_len);
+	for (; at < end && end - at >= sizeof(x); at += len) {
+		if (!same_behind(old, new, at, sizeof(x)))
+			return false;
+		memcpy(&x, old + at, sizeof(x));
+		at += sizeof(x);
+		if (be32_get(x.type) == EXT_END)
+			break;
+		len = min64(align_up(be32_get(x.len), 8), end - at);
+		if (be32_get(x.type) != EXT_FEATURES &&
+		    !same_behind(old, new, at, len))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The composed header goes over the old: all but the first sector (from
+ * "from" on), barrier, the first sector, barrier.  What neither uses stays.
+ */
+static int write_composed(struct qcow2 *q, const uint8_t *cluster,
+    size_t from, struct error *err)
+{
+	size_t end = exts_end(cluster, q->cluster_size);
 	int rc;
 
-	if (!cluster)
-		return error_errno(err, ENOMEM, "header");
-	if ((rc = qcow2_compose(q, cluster, err)))
-		return rc;
-	n = q->h.backing_offset + q->h.backing_len;
-	if (n > size)
-		size = q->cluster_size;
-	if (size > SECTOR &&
-	    ((rc = store_pwrite(q->store, cluster + SECTOR, size - SECTOR,
-	    SECTOR, EVENT_HEADER_UPDATE, err)) ||
+	end = align_up(max64(end, q->h.backing_offset + q->h.backing_len),
+	    SECTOR);
+	if (end > from && ((rc = store_pwrite(q->store, cluster + from,
+	    end - from, from, EVENT_HEADER_UPDATE, err)) ||
 	    (rc = store_sync(q->store, err))))
 		return rc;
 	if ((rc = store_pwrite(q->store, cluster, SECTOR, 0,
 	    EVENT_HEADER_UPDATE, err)))
 		return rc;
 	return store_sync(q->store, err);
+}
+
+/*
+ * One sector switches from the old header to the new, so the new one must not
+ * touch what the old one has beyond it.  Where they are in each other's way
+ * (long extensions), the new one is written a second time, first behind the
+ * old with a longer header in front.
+ */
+int qcow2_write_header(struct qcow2 *q, struct error *err)
+{
+	size_t size = q->cluster_size, behind;
+	AUTO_FREE uint8_t *old = malloc(size);
+	AUTO_FREE uint8_t *new = malloc(size);
+	struct qcow2_header was = q->h, there;
+	int rc;
+
+	if (!old || !new)
+		return error_errno(err, ENOMEM, "header");
+	if ((rc = store_pread(q->store, old, size, 0, EVENT_HEADER_READ,
+	    err)))
+		return rc;
+	memcpy(new, old, size);
+	if ((rc = qcow2_compose(q, new, err)))
+		return rc;
+	if (be32_get(((struct qcow2_disk_header *)old)->magic) !=
+	    QCOW2_MAGIC || survives(old, new, size) || was.version < 3)
+		return write_composed(q, new, min64(SECTOR, size), err);
+	behind = max64(exts_end(old, size), was.backing_offset +
+	    was.backing_len);
+	behind = align_up(max64(behind, SECTOR), 8);
+	q->h = was;
+	q->h.header_len = (uint32_t)behind;
+	memcpy(new, old, size);
+	if (behind >= size || qcow2_compose(q, new, err)) {
+		/* No room: as well as it can be done. */
+		q->h = was;
+		rc = qcow2_compose(q, new, err);
+		return rc ? rc : write_composed(q, new, SECTOR, err);
+	}
+	if ((rc = write_composed(q, new, behind, err)))
+		return rc;
+	/* And back to where it belongs, if that is free now. */
+	there = q->h;
+	memcpy(old, new, size);
+	q->h.header_len = was.header_len;
+	if (!qcow2_compose(q, new, err) && survives(old, new, size))
+		return write_composed(q, new, SECTOR, err);
+	q->h = there;
+	return 0;
 }
 
 int qcow2_set_backing(struct image *img, const char *name, const char *fmt,
