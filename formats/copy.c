@@ -551,12 +551,34 @@ static void end_turn(struct worker *w)
 	pthread_mutex_unlock(&w->c->place);
 }
 
+/* With sparse 0 they take their space; zeroing a raw file does that. */
+static int write_zeros(struct worker *w, uint64_t off, uint64_t len,
+    struct error *err)
+{
+	const struct copy_args *a = w->c->args;
+	uint64_t end = off + len, n;
+	AUTO_FREE void *zeros = NULL;
+	int rc = 0;
+
+	if (a->sparse || a->target->raw_store)
+		return image_zero(a->target, off, len, a->sparse ?
+		    IO_MAY_UNMAP : 0, err);
+	zeros = calloc(1, w->c->chunk);
+	if (!zeros)
+		return error_errno(err, ENOMEM, "copying");
+	for (; !rc && off < end && !stopped(w->c); off += n) {
+		n = min64(w->c->chunk, end - off);
+		rc = image_write(a->target, zeros, n, off, a->pack ? IO_PACK :
+		    0, err);
+	}
+	return rc;
+}
+
 /* Runs of zeros are written and leave the list; the rest is claimed: *n
  * pieces of it. */
 static int place(struct worker *w, bool *offload, unsigned *n,
     struct error *err)
 {
-	const struct copy_args *a = w->c->args;
 	unsigned claims = 0;
 	bool split = false;
 	int rc = 0;
@@ -571,8 +593,7 @@ static int place(struct worker *w, bool *offload, unsigned *n,
 		if (r->kind != RUN_ZERO)
 			w->runs[claims++] = *r;
 		else
-			rc = image_zero(a->target, r->off, r->len,
-			    a->sparse ? IO_MAY_UNMAP : 0, err);
+			rc = write_zeros(w, r->off, r->len, err);
 	}
 	w->run_count = claims;
 	for (unsigned i = 0; !rc && !split && i < claims; i++)
