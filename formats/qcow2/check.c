@@ -30,7 +30,7 @@ enum {
 };
 
 /* More clusters than this in a file are not checked (2 PiB at 512 bytes). */
-#define CLUSTERS_MAX (1ull << (64 - REF_TIMES_BITS))
+#define CLUSTERS_MAX (1ull << (64 - REF_BITS))
 
 void checker_say(struct checker *k, const char *fmt, ...)
 {
@@ -88,8 +88,8 @@ int checker_region(struct checker *k, uint64_t host, uint64_t len,
 	if (!add_ok(host, len, &end) || (end > k->file_size &&
 	    end - k->file_size >= k->q->cluster_size)) {
 		checker_say(k, "ERROR: counting reference for region exceeding "
-		    "the end of the file by one cluster or more: offset %#"
-		    PRIx64 " size %#" PRIx64, host, len);
+		    "the end of the file by one cluster or more: offset 0x%"
+		    PRIx64 " size 0x%" PRIx64, host, len);
 		k->c->corruptions += times;
 		*inside = false;
 		return 0;
@@ -263,11 +263,11 @@ static int l1_segment(struct checker *k, uint64_t off, uint64_t len,
 static bool snapshot_l1_ok(struct checker *k, const struct qcow2_snapshot *s)
 {
 	if (s->l1_offset & (k->q->cluster_size - 1))
-		checker_say(k, "ERROR snapshot %s (%s) l1_offset=%#" PRIx64
+		checker_say(k, "ERROR snapshot %s (%s) l1_offset=0x%" PRIx64
 		    ": L1 table is not cluster aligned; snapshot table entry "
 		    "corrupted", s->info.id, s->info.name, s->l1_offset);
 	else if (s->l1_size > L1_MAX_BYTES / 8)
-		checker_say(k, "ERROR snapshot %s (%s) l1_size=%#" PRIx32
+		checker_say(k, "ERROR snapshot %s (%s) l1_size=0x%" PRIx32
 		    ": L1 table is too large; snapshot table entry corrupted",
 		    s->info.id, s->info.name, s->l1_size);
 	else
@@ -319,8 +319,21 @@ static int snapshots(struct checker *k, struct error *err)
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t at = s[i].l1_offset, len = s[i].l1_size * 8ull;
 
-		if (!snapshot_l1_ok(k, &s[i]) || !is_inside(k, at, len))
+		if (!snapshot_l1_ok(k, &s[i]))
 			continue;
+		if (at > SIZE_LIMIT) {
+			rc = error_set(err, EIO, "snapshot %s (%s): L1 table "
+			    "at 0x%" PRIx64 " cannot be read", s[i].info.id,
+			    s[i].info.name, at);
+			goto out;
+		}
+		if (!is_inside(k, at, len)) {
+			/* What is in the file still names tables: nobody
+			 * shall think that they are leaked. */
+			if (at < k->file_size)
+				add_interval(&words, at, k->file_size);
+			continue;
+		}
 		add_interval(&words, at, at + len);
 		add_interval(&clusters, at >> q->cluster_bits,
 		    div_up(at + len, q->cluster_size));
@@ -347,7 +360,7 @@ static int bitmap_word(struct checker *k, uint64_t word, uint64_t times,
 
 	if ((word & ~(BITMAP_TABLE_OFFSET | 1)) || (host && (word & 1)) ||
 	    (host & (k->q->cluster_size - 1)))
-		return error_set(err, EINVAL, "bitmap table entry %#" PRIx64
+		return error_set(err, EINVAL, "bitmap table entry 0x%" PRIx64
 		    " is invalid", word);
 	return host ? checker_region(k, host, k->q->cluster_size, times,
 	    &inside, err) : 0;
@@ -479,21 +492,39 @@ static int clear_bits(struct checker *k, struct error *err)
 	return rc ? rc : store_sync(q->store, err);
 }
 
-static int check_all(struct checker *k, struct error *err)
+static int count_all(struct checker *k, struct error *err)
 {
-	struct check *c = k->c;
 	bool inside;
 	int rc;
 
 	if ((rc = checker_init(k, err)) ||
 	    (rc = checker_region(k, 0, k->q->cluster_size, 1, &inside,
 	    err)) ||
-	    (rc = active_l1(k, err)) || (rc = snapshots(k, err)))
+	    (rc = active_l1(k, err)) || (rc = snapshots(k, err)) ||
+	    (rc = checker_walk(k, err)) || (rc = bitmaps(k, err)) ||
+	    (rc = crypt_header(k, err)))
 		return rc;
-	if ((rc = checker_walk(k, err)) || (rc = bitmaps(k, err)) ||
-	    (rc = crypt_header(k, err)) || (rc = checker_refblocks(k, err)) ||
-	    (c->fix && (rc = store_sync(k->q->store, err))) ||
-	    (rc = checker_compare(k, err)) || (rc = checker_copied(k, err)))
+	return checker_refblocks(k, err);
+}
+
+static int check_all(struct checker *k, struct error *err)
+{
+	struct check *c = k->c, before = *c;
+	int rc = count_all(k, err);
+
+	if (!rc && k->misplaced && (c->fix & CHECK_FIX_ERRORS)) {
+		struct checker again = { .q = k->q, .c = c,
+		    .lines = k->lines };
+
+		rc = checker_forget_places(k, err);
+		checker_fini(k);
+		before.corruptions_fixed = c->corruptions_fixed;
+		*c = before;
+		*k = again;
+		rc = rc ? rc : count_all(k, err);
+	}
+	if (rc || (rc = checker_compare(k, err)) ||
+	    (rc = checker_copied(k, err)))
 		return rc;
 	c->image_end_offset = max64(k->end, 1) << k->q->cluster_bits;
 	c->total_clusters = div_up(k->q->h.size, k->q->cluster_size);

@@ -81,8 +81,9 @@ static inline int counts_add(struct counts *c, uint64_t i, uint64_t times,
 
 /* An L2 table that snapshots name, and how often: both in one word, so that
  * the list sorts and stays small. */
-enum { REF_TIMES_BITS = 22 };
-#define REF_TIMES_MAX ((1ull << REF_TIMES_BITS) - 1)
+enum { REF_BITS = 22 };
+#define REF_DONE (1ull << (REF_BITS - 1))	/* walked with the active L1 */
+#define REF_TIMES_MAX (REF_DONE - 1)
 
 struct checker {
 	struct qcow2 *q;
@@ -106,6 +107,7 @@ struct checker {
 	 * and walked from the list; it has entries with a cluster. */
 	uint64_t *deferred, *plain;
 	bool uncopied;		/* an active entry has no copied flag */
+	bool misplaced;		/* a preallocated cluster is nowhere */
 
 	/* The refcount table as it is on disk. */
 	uint64_t *reftable;
@@ -151,6 +153,10 @@ int checker_add_ref(struct checker *, uint64_t host, uint64_t times,
     struct error *);
 /* Counts what all L2 tables name. */
 int checker_walk(struct checker *, struct error *);
+/* Repairs the entries that set "misplaced", once all is counted. */
+int checker_forget_places(struct checker *, struct error *);
+/* The cached slices of this table are not what is on disk. */
+void checker_drop_table(struct qcow2 *, uint64_t l1_index);
 /* Calls fn for active L2 tables (those with their bit in "which" only, NULL:
  * all that are not deferred), many read at once. */
 typedef int (*table_fn)(struct checker *, uint8_t *table, uint64_t host,

@@ -8,7 +8,7 @@
  * (blocks missing, overlapping, out of the file), rebuild.c writes all of it
  * anew.
  *
- *  (1) the walk's own repairs of L2 entries are on stable storage
+ *  (1) L2 entries at impossible places (then all is counted again); barrier
  *  (2) refcounts; barrier
  *  (3) copied flags of L1 and L2, which now have refcounts to rely on; barrier
  *  (4) the header's dirty and corrupt bits, when nothing is left
@@ -118,6 +118,7 @@ static int wrong(struct pass *p, uint64_t i, uint64_t stored,
 	    " reference=%" PRIu64, fixed ? "Repairing" : leak ? "Leaked" :
 	    "ERROR", i, stored, counted);
 	k->mismatch = true;
+	k->end = max64(k->end, i + 1);
 	if (fixed) {
 		qcow2_refcount_put(p->block, i - p->first,
 		    k->q->h.refcount_order, counted);
@@ -262,7 +263,6 @@ static int compare_none(struct pass *p, uint64_t end, struct error *err)
 	    i = counts_next(&k->counts, i + 1)) {
 		uint64_t counted = counts_get(&k->counts, i);
 
-		k->end = max64(k->end, i + 1);
 		if ((rc = wrong(p, i, 0, counted, err)))
 			return rc;
 	}
@@ -360,7 +360,6 @@ static int copied_l2(struct checker *k, uint8_t *table, uint64_t host,
 	const unsigned step = q->ext_l2 ? 2 : 1;
 	const uint64_t n = (uint64_t)q->cluster_size / 8;
 	uint64_t *words = (void *)table, from = n, to = 0;
-	uint64_t off = l1_index << q->l1_shift;
 
 	for (uint64_t i = 0; i < n; i += step) {
 		uint64_t e = be64toh(words[i]), count = 1;
@@ -388,8 +387,7 @@ static int copied_l2(struct checker *k, uint8_t *table, uint64_t host,
 	}
 	if (from >= to)
 		return 0;
-	for (uint64_t i = 0; i < q->cluster_size >> q->slice_bits; i++)
-		cache_drop(q->l2, (off >> q->slice_shift) + i);
+	checker_drop_table(q, l1_index);
 	return checker_write_words(k, words, host, from, to, EVENT_L2_UPDATE,
 	    err);
 }

@@ -33,7 +33,7 @@ static void merge_refs(struct checker *k)
 	for (size_t i = 1; i < k->ref_count; i++) {
 		uint64_t *last = &k->refs[n], one = k->refs[i];
 
-		if (one >> REF_TIMES_BITS == *last >> REF_TIMES_BITS)
+		if (one >> REF_BITS == *last >> REF_BITS)
 			*last = (*last & ~REF_TIMES_MAX) |
 			    min64((*last & REF_TIMES_MAX) +
 			    (one & REF_TIMES_MAX), REF_TIMES_MAX);
@@ -59,29 +59,28 @@ int checker_add_ref(struct checker *k, uint64_t host, uint64_t times,
 		}
 	}
 	k->refs[k->ref_count++] = host >> k->q->cluster_bits <<
-	    REF_TIMES_BITS | min64(times, REF_TIMES_MAX);
+	    REF_BITS | min64(times, REF_TIMES_MAX);
 	return 0;
 }
 
 /* How often is this table named by others?  It is not walked again. */
 static uint64_t take_ref(struct checker *k, uint64_t host)
 {
-	uint64_t cluster = host >> k->q->cluster_bits, times;
+	uint64_t cluster = host >> k->q->cluster_bits;
 	size_t from = 0, to = k->ref_count;
 
 	while (from < to) {
 		size_t mid = from + (to - from) / 2;
 
-		if (k->refs[mid] >> REF_TIMES_BITS < cluster)
+		if (k->refs[mid] >> REF_BITS < cluster)
 			from = mid + 1;
 		else
 			to = mid;
 	}
-	if (from == k->ref_count || k->refs[from] >> REF_TIMES_BITS != cluster)
+	if (from == k->ref_count || k->refs[from] >> REF_BITS != cluster)
 		return 0;
-	times = k->refs[from] & REF_TIMES_MAX;
-	k->refs[from] &= ~REF_TIMES_MAX;
-	return times;
+	k->refs[from] |= REF_DONE;
+	return k->refs[from] & REF_TIMES_MAX;
 }
 
 /* ---- L2 tables */
@@ -94,7 +93,8 @@ enum cluster_kind checker_entry(const struct checker *k, uint64_t entry,
 	if (entry & ENTRY_PACKED)
 		return CLUSTER_PACKED;
 	/* In a data file offset 0 is good, the copied flag tells. */
-	if (!(entry & L2_OFFSET) && !(k->data_file && (entry & ENTRY_COPIED)))
+	if (!(entry & L2_OFFSET) && !(k->data_file &&
+	    (entry & ENTRY_COPIED) && (q->ext_l2 || !(entry & ENTRY_ZERO))))
 		return CLUSTER_NONE;
 	if (q->ext_l2)
 		return bitmap & SUB_ALL_ALLOC ? CLUSTER_DATA :
@@ -120,15 +120,15 @@ static int packed_entry(struct checker *k, struct table *t, uint64_t i,
 
 	qcow2_packed(k->q, entry, &host, &len);
 	if (entry & ENTRY_COPIED) {
-		checker_say(k, "ERROR: coffset=%#" PRIx64 ": copied flag must "
+		checker_say(k, "ERROR: coffset=0x%" PRIx64 ": copied flag must "
 		    "never be set for compressed clusters", host);
 		k->c->corruptions += t->times;
 	}
 	if (k->data_file || bitmap) {
 		checker_say(k, k->data_file ? "ERROR compressed cluster %"
-		    PRIu64 " with data file, entry=%#" PRIx64 :
+		    PRIu64 " with data file, entry=0x%" PRIx64 :
 		    "ERROR compressed cluster %" PRIu64 " with non-zero "
-		    "subcluster allocation bitmap, entry=%#" PRIx64, i, entry);
+		    "subcluster allocation bitmap, entry=0x%" PRIx64, i, entry);
 		k->c->corruptions += t->times;
 		return 0;
 	}
@@ -138,19 +138,6 @@ static int packed_entry(struct checker *k, struct table *t, uint64_t i,
 		k->c->fragmented_clusters++;
 	}
 	return checker_region(k, host, len, t->times, &inside, err);
-}
-
-/* A preallocated cluster at an impossible place: what it holds is zeros all
- * the same, so the place is forgotten. */
-static int forget_place(struct checker *k, struct table *t, uint64_t word,
-    struct error *err)
-{
-	uint64_t to = k->q->ext_l2 ? 0 : ENTRY_ZERO;
-
-	t->words[word] = htobe64(to);
-	k->c->corruptions_fixed += t->times;
-	return checker_write_words(k, t->words, t->host, word, word + 1,
-	    EVENT_L2_UPDATE, err);
 }
 
 static int plain_entry(struct checker *k, struct table *t, uint64_t i,
@@ -180,16 +167,10 @@ static int plain_entry(struct checker *k, struct table *t, uint64_t i,
 		k->c->corruptions += t->times;
 	}
 	if (host & (q->cluster_size - 1)) {
-		bool fix = kind == CLUSTER_PREALLOCATED &&
-		    (k->c->fix & CHECK_FIX_ERRORS);
-
-		checker_say(k, "%s offset=%" PRIx64 ": %s cluster is not "
-		    "properly aligned; L2 entry corrupted.", fix ? "Repairing" :
-		    "ERROR", host, kind == CLUSTER_DATA ? "Data" :
-		    "Preallocated");
-		if (fix)
-			return forget_place(k, t, i << q->entry_bits >> 3,
-			    err);
+		checker_say(k, "ERROR offset=%" PRIx64 ": %s cluster is not "
+		    "properly aligned; L2 entry corrupted.", host,
+		    kind == CLUSTER_DATA ? "Data" : "Preallocated");
+		k->misplaced |= kind == CLUSTER_PREALLOCATED;
 		k->c->corruptions += t->times;
 	}
 	t->plain = true;
@@ -266,14 +247,14 @@ static int walk_refs(struct checker *k, struct error *err)
 
 	for (size_t i = 0; i < k->ref_count; i++) {
 		uint64_t times = k->refs[i] & REF_TIMES_MAX;
-		uint64_t host = k->refs[i] >> REF_TIMES_BITS <<
+		uint64_t host = k->refs[i] >> REF_BITS <<
 		    q->cluster_bits;
 		struct table t = { .words = (void *)k->buf, .host = host,
 		    .times = times };
 		bool zero = true;
 		int rc = 0;
 
-		if (times)
+		if (!(k->refs[i] & REF_DONE))
 			rc = checker_read(k, k->buf, host, q->cluster_size,
 			    EVENT_L2_LOAD, &zero, err);
 		if (!rc && !zero)
@@ -351,4 +332,75 @@ int checker_walk(struct checker *k, struct error *err)
 	merge_refs(k);
 	rc = checker_tables(k, NULL, walk_active, err);
 	return rc ? rc : walk_refs(k, err);
+}
+
+/* ---- preallocated clusters at impossible places */
+
+void checker_drop_table(struct qcow2 *q, uint64_t l1_index)
+{
+	uint64_t first = l1_index << (q->l1_shift - q->slice_shift);
+	uint64_t n = q->cluster_size >> q->slice_bits;
+
+	for (uint64_t i = 0; i < n; i++)
+		cache_drop(q->l2, first + i);
+}
+
+/*
+ * What such a cluster holds is zeros all the same, so its place is forgotten;
+ * but only in a cluster that is an L2 table and nothing else.
+ */
+static int forget_places(struct checker *k, uint64_t *words, uint64_t host,
+    uint64_t times, struct error *err)
+{
+	const struct qcow2 *q = k->q;
+	const unsigned step = q->ext_l2 ? 2 : 1;
+	const uint64_t n = (uint64_t)q->cluster_size / 8;
+
+	if (counts_get(&k->counts, host >> q->cluster_bits) != times)
+		return 0;
+	for (uint64_t i = 0; i < n; i += step) {
+		uint64_t e = be64toh(words[i]);
+		uint64_t bitmap = step == 2 ? be64toh(words[i + 1]) : 0;
+		int rc;
+
+		if (!(e & L2_OFFSET & (q->cluster_size - 1)) ||
+		    checker_entry(k, e, bitmap) != CLUSTER_PREALLOCATED)
+			continue;
+		checker_say(k, "Repairing offset=%" PRIx64 ": Preallocated "
+		    "cluster is not properly aligned; L2 entry corrupted.",
+		    (uint64_t)(e & L2_OFFSET));
+		words[i] = htobe64(step == 2 ? 0 : ENTRY_ZERO);
+		rc = checker_write_words(k, words, host, i, i + 1,
+		    EVENT_L2_UPDATE, err);
+		if (rc)
+			return rc;
+		k->c->corruptions_fixed += times;
+	}
+	return 0;
+}
+
+static int forget_active(struct checker *k, uint8_t *words, uint64_t host,
+    uint64_t l1_index, struct error *err)
+{
+	checker_drop_table(k->q, l1_index);
+	return forget_places(k, (void *)words, host, 1 + take_ref(k, host),
+	    err);
+}
+
+int checker_forget_places(struct checker *k, struct error *err)
+{
+	int rc = checker_tables(k, k->plain, forget_active, err);
+
+	for (size_t i = 0; !rc && i < k->ref_count; i++) {
+		uint64_t host = k->refs[i] >> REF_BITS << k->q->cluster_bits;
+		bool zero = true;
+
+		if (!(k->refs[i] & REF_DONE))
+			rc = checker_read(k, k->buf, host, k->q->cluster_size,
+			    EVENT_L2_LOAD, &zero, err);
+		if (!rc && !zero)
+			rc = forget_places(k, (void *)k->buf, host,
+			    k->refs[i] & REF_TIMES_MAX, err);
+	}
+	return rc ? rc : store_sync(k->q->store, err);
 }
