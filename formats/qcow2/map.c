@@ -41,6 +41,7 @@ static void decode(const struct qcow2 *q, uint64_t entry, uint64_t bitmap,
 			p->kind = EXTENT_HOLE;
 	} else if ((entry & ENTRY_ZERO) && q->h.version >= 3) {
 		p->kind = EXTENT_ZERO;
+		p->has_host = host;	/* but to the peer not with zeros */
 	} else {
 		p->kind = p->has_host ? EXTENT_DATA : EXTENT_HOLE;
 	}
