@@ -16,12 +16,6 @@ struct piece {
 	uint64_t host;			/* DATA, HOST: of this piece */
 };
 
-static bool is_table(const struct qcow2 *q, uint64_t host)
-{
-	return !qcow2_has_data_file(q) &&
-	    bits_any(&q->meta, host >> q->cluster_bits, 1);
-}
-
 /* Entry of a cluster (no packed one), for subcluster sub of it. */
 static void decode(const struct qcow2 *q, uint64_t entry, uint64_t bitmap,
     unsigned sub, struct piece *p)
@@ -47,8 +41,7 @@ static void decode(const struct qcow2 *q, uint64_t entry, uint64_t bitmap,
 	}
 }
 
-static int entry_error(const struct qcow2 *q, uint64_t off, uint64_t entry,
-    struct error *err)
+static int entry_error(uint64_t off, uint64_t entry, struct error *err)
 {
 	return error_set(err, EIO, "L2 entry %#llx of offset %#llx is invalid",
 	    (unsigned long long)entry, (unsigned long long)off);
@@ -67,17 +60,6 @@ static bool entry_ok(const struct qcow2 *q, uint64_t entry, uint64_t bitmap)
 	return true;
 }
 
-/* Does piece b, "dist" bytes after a, go on where a's extent is? */
-static bool follows(const struct piece *a, const struct piece *b,
-    uint64_t dist)
-{
-	if (a->kind != b->kind || a->has_host != b->has_host)
-		return false;
-	if (!a->has_host)
-		return true;
-	return a->copied == b->copied && b->host == a->host + dist;
-}
-
 static void map_packed(const struct qcow2 *q, uint64_t off, uint64_t len,
     uint64_t entry, struct extent *e)
 {
@@ -90,64 +72,119 @@ static void map_packed(const struct qcow2 *q, uint64_t off, uint64_t len,
 	qcow2_packed(q, entry, &e->host, &e->packed_len);
 }
 
-/* The run that starts at off, within the slice t; [off, off + len) too. */
-static int scan(const struct qcow2 *q, const void *t, uint64_t off,
-    uint64_t len, struct extent *e, struct error *err)
+/* How many of the n entries from i on are entry, entry + step, entry +
+ * 2 * step, ...  Where tables are long and dull, all time is spent here. */
+static uint64_t entry_run(const void *t, uint64_t i, uint64_t n,
+    uint64_t entry, uint64_t step)
 {
-	uint64_t granule = 1ull << q->sub_bits, end = off + len;
-	uint64_t in_granule = off & (granule - 1), at = off - in_granule;
-	uint64_t index_mask = (1ull << (q->slice_shift - q->cluster_bits)) - 1;
-	unsigned words = q->ext_l2 ? 2 : 1;
-	struct piece first = { 0 }, next;
+	uint64_t k = 1, next = entry + step;
 
-	*e = (struct extent){ .store = q->data };
-	for (uint64_t start = at; at < end; ) {
-		uint64_t i = (at >> q->cluster_bits & index_mask) * words;
-		uint64_t entry = qcow2_word(t, i);
-		uint64_t bitmap = q->ext_l2 ? qcow2_word(t, i + 1) : 0;
-		unsigned sub = (at & (q->cluster_size - 1)) >> q->sub_bits;
-		unsigned subs = q->ext_l2 ? SUBS : 1;
+	if (!step) {
+		while (n - k >= 8) {
+			uint64_t differ = 0;
 
-		if (entry & ENTRY_PACKED) {
-			if (at == start) {
-				map_packed(q, off, len, entry, e);
-				return 0;
-			}
-			break;
-		}
-		if (!entry_ok(q, entry, bitmap)) {
-			if (at == start)
-				return entry_error(q, off, entry, err);
-			break;
-		}
-		for (; sub < subs && at < end; sub++, at += granule) {
-			decode(q, entry, bitmap, sub, &next);
-			if (at == start) {
-				first = next;
-			} else if (!follows(&first, &next, at - start)) {
-				end = at;
+			for (unsigned j = 0; j < 8; j++)
+				differ |= qcow2_word(t, i + k + j) ^ entry;
+			if (differ)
 				break;
-			} else if (next.kind == EXTENT_DATA &&
-			    is_table(q, next.host) !=
-			    is_table(q, first.host)) {
-				end = at;
-				break;
-			}
+			k += 8;
 		}
 	}
-	if (end > at)
-		end = at;
-	e->kind = first.kind;
-	e->len = min64(end, off + len) - off;
-	e->host = first.host + in_granule;
-	if (first.kind == EXTENT_DATA) {
-		/* A write there would hit a table: claim() will tell. */
-		if ((!first.copied && !qcow2_has_data_file(q)) ||
-		    is_table(q, first.host))
+	for (; k < n && qcow2_word(t, i + k) == next; k++)
+		next += step;
+	return k;
+}
+
+/* The clusters of a data run that no table lies in; or, when the first one
+ * holds a table, it alone: claim() will tell. */
+static uint64_t clear_of_tables(const struct qcow2 *q, uint64_t host,
+    uint64_t n, unsigned *flags)
+{
+	uint64_t first = host >> q->cluster_bits, k = 1;
+
+	if (qcow2_has_data_file(q) || !bits_any(&q->meta, first, n))
+		return n;
+	if (bits_any(&q->meta, first, 1)) {
+		*flags |= EXTENT_SHARED;
+		return 1;
+	}
+	while (k < n && !bits_any(&q->meta, first + k, 1))
+		k++;
+	return k;
+}
+
+static void put_piece(const struct qcow2 *q, const struct piece *p,
+    uint64_t skip, struct extent *e)
+{
+	*e = (struct extent){ .kind = p->kind, .store = q->data,
+	    .host = p->host + skip };
+	if (p->kind == EXTENT_DATA) {
+		if (!p->copied && !qcow2_has_data_file(q))
 			e->flags = EXTENT_SHARED;
-	} else if (first.has_host) {
+	} else if (p->has_host) {
 		e->flags = EXTENT_HOST;
 	}
+}
+
+/* The run that starts at off and goes on for at most len, within the slice t:
+ * whole clusters, of one kind, one behind the other. */
+static int scan_clusters(const struct qcow2 *q, const void *t, uint64_t off,
+    uint64_t len, uint64_t i, struct extent *e, struct error *err)
+{
+	uint64_t skip = off & (q->cluster_size - 1);
+	uint64_t n = (skip + len + q->cluster_size - 1) >> q->cluster_bits;
+	uint64_t entry = qcow2_word(t, i);
+	struct piece p;
+
+	if (entry & ENTRY_PACKED) {
+		map_packed(q, off, len, entry, e);
+		return 0;
+	}
+	if (!entry_ok(q, entry, 0))
+		return entry_error(off, entry, err);
+	decode(q, entry, 0, 0, &p);
+	put_piece(q, &p, skip, e);
+	n = entry_run(t, i, n, entry, p.has_host ? q->cluster_size : 0);
+	if (p.kind == EXTENT_DATA)
+		n = clear_of_tables(q, p.host, n, &e->flags);
+	e->len = min64((n << q->cluster_bits) - skip, len);
+	return 0;
+}
+
+/* The same for subclusters, within one cluster unless it is a hole. */
+static int scan_subclusters(const struct qcow2 *q, const void *t,
+    uint64_t off, uint64_t len, uint64_t i, struct extent *e,
+    struct error *err)
+{
+	uint64_t entry = qcow2_word(t, 2 * i), bitmap = qcow2_word(t, 2 * i + 1);
+	unsigned sub = (off & (q->cluster_size - 1)) >> q->sub_bits;
+	uint64_t skip = off & ((1ull << q->sub_bits) - 1);
+	struct piece p, next;
+	uint64_t n = 1;
+
+	if (entry & ENTRY_PACKED) {
+		map_packed(q, off, len, entry, e);
+		return 0;
+	}
+	if (!entry_ok(q, entry, bitmap))
+		return entry_error(off, entry, err);
+	decode(q, entry, bitmap, sub, &p);
+	put_piece(q, &p, skip, e);
+	if (!(entry | bitmap)) {	/* nothing here; and after it? */
+		skip = off & (q->cluster_size - 1);
+		n = (skip + len + q->cluster_size - 1) >> q->cluster_bits;
+		n = entry_run(t, 2 * i, 2 * n, 0, 0) / 2;
+		e->len = min64((n << q->cluster_bits) - skip, len);
+		return 0;
+	}
+	for (; sub + n < SUBS; n++) {
+		decode(q, entry, bitmap, sub + n, &next);
+		if (next.kind != p.kind)
+			break;
+	}
+	if (p.kind == EXTENT_DATA)
+		clear_of_tables(q, entry & L2_OFFSET, 1, &e->flags);
+	e->len = min64((n << q->sub_bits) - skip, len);
 	return 0;
 }
 
@@ -261,6 +298,7 @@ int qcow2_map(struct image *img, uint64_t off, uint64_t len,
 {
 	struct qcow2 *q = img->state;
 	uint64_t step = 1ull << q->slice_shift, l1e;
+	uint64_t i = (off & (step - 1)) >> q->cluster_bits;
 	struct cache_read r;
 	const void *t;
 	int rc;
@@ -278,8 +316,8 @@ int qcow2_map(struct image *img, uint64_t off, uint64_t len,
 				return rc;
 			continue;
 		}
-		rc = scan(q, t, off, min64(len, step - (off & (step - 1))), e,
-		    err);
+		rc = (q->ext_l2 ? scan_subclusters : scan_clusters)(q, t, off,
+		    min64(len, step - (off & (step - 1))), i, e, err);
 		if (!cache_retry(&r))
 			break;
 	}
