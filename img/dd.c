@@ -53,7 +53,8 @@ static bool operand(struct dd *d, const char *text)
 			return false;
 		}
 	} else {
-		cli_error(cli, "unrecognized operand %s", text);
+		cli_error(cli, "unrecognized operand %.*s",
+		    (int)strcspn(text, "="), text);
 		return false;
 	}
 	return true;
