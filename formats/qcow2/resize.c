@@ -236,13 +236,27 @@ static int forget(struct qcow2 *q, uint64_t from, struct error *err)
 	return qcow2_clear_tables(q, first, err);
 }
 
+/* So many free clusters at the end of a file are looked at, no more. */
+enum { CUT_MAX = 1 << 24 };
+
 /* The file behind the last cluster with a refcount is cut off. */
 static int cut_file(struct qcow2 *q, struct error *err)
 {
 	uint64_t end = div_up(store_size(q->store), q->cluster_size), count;
+	unsigned looks = 0;
 	int rc;
 
+	end = min64(end, q->reftable_entries << q->rb_bits);
 	while (end > 1) {
+		uint64_t block = (end - 1) >> q->rb_bits;
+
+		/* Not even the header is counted: believe none of it. */
+		if ((!block && !q->reftable[block]) || looks++ == CUT_MAX)
+			return 0;
+		if (!q->reftable[block]) {
+			end = block << q->rb_bits;
+			continue;
+		}
 		if ((rc = qcow2_refcount(q, end - 1, &count, err)))
 			return rc;
 		if (count)
