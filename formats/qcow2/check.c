@@ -460,7 +460,8 @@ static int checker_init(struct checker *k, struct error *err)
 	k->buf = malloc(k->buf_size);
 	k->deferred = calloc(words, 8);
 	k->plain = calloc(words, 8);
-	if (!k->buf || !k->deferred || !k->plain)
+	k->suspect = calloc(words, 8);
+	if (!k->buf || !k->deferred || !k->plain || !k->suspect)
 		return error_errno(err, ENOMEM, "check");
 	/* Honest images need a byte for a cluster, and have at least eight
 	 * bytes of tables for each. */
@@ -475,6 +476,7 @@ static void checker_fini(struct checker *k)
 	free(k->refs);
 	free(k->deferred);
 	free(k->plain);
+	free(k->suspect);
 	free(k->reftable);
 	free(k->counted);
 }

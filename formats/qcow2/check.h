@@ -104,8 +104,9 @@ struct checker {
 	size_t ref_count, ref_cap;
 
 	/* One bit for each active L1 entry: its table is named elsewhere too
-	 * and walked from the list; it has entries with a cluster. */
-	uint64_t *deferred, *plain;
+	 * and walked from the list; it has entries with a cluster; it has
+	 * impossible entries. */
+	uint64_t *deferred, *plain, *suspect;
 	bool uncopied;		/* an active entry has no copied flag */
 	bool misplaced;		/* a preallocated cluster is nowhere */
 
@@ -153,6 +154,8 @@ int checker_add_ref(struct checker *, uint64_t host, uint64_t times,
     struct error *);
 /* Counts what all L2 tables name. */
 int checker_walk(struct checker *, struct error *);
+/* Is a cluster that the active L1 names as a table nothing else besides? */
+bool checker_only_table(struct checker *, uint64_t host);
 /* Repairs the entries that set "misplaced", once all is counted. */
 int checker_forget_places(struct checker *, struct error *);
 /* The cached slices of this table are not what is on disk. */

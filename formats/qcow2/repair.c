@@ -343,9 +343,9 @@ static bool flag_wrong(uint64_t entry, uint64_t refcount)
 	return ((entry & ENTRY_COPIED) != 0) != (refcount == 1);
 }
 
-static bool note_flag(struct checker *k)
+static bool note_flag(struct checker *k, bool fix)
 {
-	if (!may_fix(k)) {
+	if (!fix) {
 		k->c->corruptions++;
 		return false;
 	}
@@ -360,6 +360,10 @@ static int copied_l2(struct checker *k, uint8_t *table, uint64_t host,
 	const unsigned step = q->ext_l2 ? 2 : 1;
 	const uint64_t n = (uint64_t)q->cluster_size / 8;
 	uint64_t *words = (void *)table, from = n, to = 0;
+	/* What looks like no table and is something else besides may be the
+	 * guest's data. */
+	bool fix = may_fix(k) && !(bit_get(k->suspect, l1_index) &&
+	    !checker_only_table(k, host));
 
 	for (uint64_t i = 0; i < n; i += step) {
 		uint64_t e = be64toh(words[i]), count = 1;
@@ -377,9 +381,9 @@ static int copied_l2(struct checker *k, uint8_t *table, uint64_t host,
 		if (!flag_wrong(e, count))
 			continue;
 		checker_say(k, "%s OFLAG_COPIED data cluster: l2_entry=%"
-		    PRIx64 " refcount=%" PRIu64, may_fix(k) ? "Repairing" :
+		    PRIx64 " refcount=%" PRIu64, fix ? "Repairing" :
 		    "ERROR", e, count);
-		if (!note_flag(k))
+		if (!note_flag(k, fix))
 			continue;
 		words[i] = htobe64(e ^ ENTRY_COPIED);
 		from = min64(from, i);
@@ -431,7 +435,7 @@ int checker_copied(struct checker *k, struct error *err)
 		checker_say(k, "%s OFLAG_COPIED L2 cluster: l1_index=%" PRIu64
 		    " l1_entry=%" PRIx64 " refcount=%" PRIu64, may_fix(k) ?
 		    "Repairing" : "ERROR", i, e, count);
-		if (!note_flag(k))
+		if (!note_flag(k, may_fix(k)))
 			continue;
 		atomic_store_explicit(&q->l1[i], e ^ ENTRY_COPIED,
 		    memory_order_release);

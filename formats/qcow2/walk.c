@@ -234,10 +234,13 @@ static int walk_active(struct checker *k, uint8_t *words, uint64_t host,
 {
 	struct table t = { .words = (void *)words, .host = host,
 	    .times = 1 + take_ref(k, host), .active = true };
+	uint64_t before = k->c->corruptions;
 	int rc = walk(k, &t, err);
 
 	if (t.plain)
 		bit_set(k->plain, l1_index);
+	if (k->c->corruptions != before)
+		bit_set(k->suspect, l1_index);
 	return rc;
 }
 
@@ -377,6 +380,12 @@ static int forget_places(struct checker *k, uint64_t *words, uint64_t host,
 		k->c->corruptions_fixed += times;
 	}
 	return 0;
+}
+
+bool checker_only_table(struct checker *k, uint64_t host)
+{
+	return counts_get(&k->counts, host >> k->q->cluster_bits) ==
+	    1 + take_ref(k, host);
 }
 
 static int forget_active(struct checker *k, uint8_t *words, uint64_t host,
