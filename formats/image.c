@@ -851,7 +851,7 @@ int image_info(struct image *img, struct image_info *info, struct error *err)
 		info->has_actual_size = true;
 	}
 	if (img->backing_name) {
-		info->full_backing = image_full_backing(img->name,
+		info->full_backing = image_full_backing(img->store->name,
 		    img->backing_name);
 		if (!info->full_backing)
 			return error_errno(err, ENOMEM, "info");

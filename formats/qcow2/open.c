@@ -358,8 +358,8 @@ static int open_data_file(struct qcow2 *q, struct opts *opts,
 			    "set for images with an external data file");
 		goto out;
 	}
-	/* Looking at the header alone: the file is not opened (H3). */
-	if (img->args.no_backing && !img->writable && !img->args.for_check) {
+	/* Looking at the header or the tables alone: it is not opened (H3). */
+	if (img->args.no_backing && (!img->writable || img->args.for_check)) {
 		q->data = NULL;
 		goto out;
 	}
