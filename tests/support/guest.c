@@ -9,8 +9,16 @@
 #include "base/auto.h"
 #include "base/bytes.h"
 #include "base/opts.h"
+#include "qcow2/disk.h"
 
 enum { PIECE = 64 * 1024 };
+
+static void *must(void *p)
+{
+	if (!p)
+		abort();
+	return p;
+}
 
 /* ---- dice */
 
@@ -158,6 +166,136 @@ struct image *image_in(struct store *s, const struct open_args *args,
 	return img;
 }
 
+/* ---- a snapshot by hand */
+
+struct by_hand {
+	struct store *s;
+	struct qcow2_disk_header h;
+	uint64_t cluster;
+	struct error *err;
+	int rc;
+};
+
+static uint64_t word(struct by_hand *b, uint64_t host)
+{
+	be64 v = { { 0 } };
+
+	if (!b->rc)
+		b->rc = store_pread(b->s, &v, sizeof(v), host, EVENT_DATA,
+		    b->err);
+	return be64_get(v);
+}
+
+static void put_word(struct by_hand *b, uint64_t host, uint64_t value)
+{
+	be64 v;
+
+	be64_put(&v, value);
+	if (!b->rc)
+		b->rc = store_pwrite(b->s, &v, sizeof(v), host, EVENT_DATA,
+		    b->err);
+}
+
+static void count(struct by_hand *b, uint64_t host)
+{
+	uint64_t i = host / b->cluster, per_block = b->cluster / 2;
+	uint64_t block = word(b, be64_get(b->h.reftable_offset) +
+	    i / per_block * 8);
+	uint64_t at = block + i % per_block * 2;
+	be16 v;
+
+	if (!b->rc && !block)
+		b->rc = error_set(b->err, EINVAL, "no refcount block");
+	if (b->rc || (b->rc = store_pread(b->s, &v, sizeof(v), at,
+	    EVENT_DATA, b->err)))
+		return;
+	be16_put(&v, (uint16_t)(be16_get(v) + 1));
+	b->rc = store_pwrite(b->s, &v, sizeof(v), at, EVENT_DATA, b->err);
+}
+
+static uint64_t append(struct by_hand *b, const void *data, uint64_t len)
+{
+	uint64_t host = align_up(store_size(b->s), b->cluster);
+
+	if (!b->rc)
+		b->rc = store_pwrite(b->s, data, len, host, EVENT_DATA,
+		    b->err);
+	if (!b->rc)
+		b->rc = store_resize(b->s, align_up(host + len, b->cluster),
+		    PREALLOC_OFF, b->err);
+	for (uint64_t at = 0; at < len; at += b->cluster)
+		count(b, host + at);
+	return host;
+}
+
+/* All that the active tables name is named twice. */
+static void share(struct by_hand *b)
+{
+	bool ext = be64_get(b->h.incompatible) & INCOMPAT_EXT_L2;
+	uint64_t l1 = be64_get(b->h.l1_offset), step = ext ? 16 : 8;
+
+	for (uint32_t i = 0; i < be32_get(b->h.l1_size); i++) {
+		uint64_t l2 = word(b, l1 + i * 8ull) & L1_OFFSET;
+
+		if (!l2)
+			continue;
+		count(b, l2);
+		put_word(b, l1 + i * 8ull, l2);
+		for (uint64_t at = 0; at < b->cluster; at += step) {
+			uint64_t e = word(b, l2 + at);
+
+			if (!(e & L2_OFFSET))
+				continue;
+			count(b, e & L2_OFFSET);
+			put_word(b, l2 + at, e & ~ENTRY_COPIED);
+		}
+	}
+}
+
+int store_snapshot(struct store *s, const char *name, struct error *err)
+{
+	struct by_hand b = { .s = s, .err = err };
+	struct qcow2_disk_snapshot d = { .l1_offset = { { 0 } } };
+	struct qcow2_disk_snapshot_extra x = { .size = { { 0 } } };
+	unsigned n, one = (unsigned)align_up(sizeof(d) + sizeof(x) + 1 +
+	    strlen(name), 8);
+	AUTO_FREE char *table = NULL;
+	AUTO_FREE void *l1 = NULL;
+
+	b.rc = store_pread(s, &b.h, sizeof(b.h), 0, EVENT_DATA, err);
+	if (b.rc)
+		return b.rc;
+	b.cluster = 1ull << be32_get(b.h.cluster_bits);
+	n = be32_get(b.h.snapshot_count);
+	share(&b);
+	l1 = must(malloc(be32_get(b.h.l1_size) * 8ull));
+	if (b.rc || (b.rc = store_pread(s, l1, be32_get(b.h.l1_size) * 8ull,
+	    be64_get(b.h.l1_offset), EVENT_DATA, err)))
+		return b.rc;
+	d.l1_size = b.h.l1_size;
+	be64_put(&d.l1_offset, append(&b, l1, be32_get(b.h.l1_size) * 8ull));
+	be16_put(&d.id_len, 1);
+	be16_put(&d.name_len, (uint16_t)strlen(name));
+	be32_put(&d.extra_len, sizeof(x));
+	x.size = b.h.size;
+	be64_put(&x.icount, UINT64_MAX);
+	/* Names are of one length, so entries are. */
+	table = must(calloc(n + 1, one));
+	if (n && store_pread(s, table, (size_t)n * one,
+	    be64_get(b.h.snapshot_offset), EVENT_DATA, err))
+		return -err->code;
+	memcpy(table + n * one, &d, sizeof(d));
+	memcpy(table + n * one + sizeof(d), &x, sizeof(x));
+	table[n * one + sizeof(d) + sizeof(x)] = (char)('1' + n);
+	memcpy(table + n * one + sizeof(d) + sizeof(x) + 1, name,
+	    strlen(name));
+	/* The old table's cluster is a leak. */
+	be64_put(&b.h.snapshot_offset, append(&b, table, (n + 1) * one));
+	be32_put(&b.h.snapshot_count, n + 1);
+	return b.rc ? b.rc : store_pwrite(s, &b.h, sizeof(b.h), 0,
+	    EVENT_DATA, err);
+}
+
 static void keep_line(void *arg, const char *line)
 {
 	char *text = arg;
@@ -189,13 +327,6 @@ struct guest_version {
 	struct guest_version *next;
 	uint8_t bytes[GUEST_SECTOR];
 };
-
-static void *must(void *p)
-{
-	if (!p)
-		abort();
-	return p;
-}
 
 void guest_init(struct guest *g, uint64_t size, uint64_t max)
 {

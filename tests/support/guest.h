@@ -44,6 +44,11 @@ int image_make(struct store *, const char *format, uint64_t size,
 struct image *image_in(struct store *, const struct open_args *,
     const char *options, struct error *);
 
+/* Takes an internal snapshot of the qcow2 image in a store, which is not open:
+ * by hand, since the library has no command for it yet.  The image has 16 bit
+ * refcounts, no compressed clusters, and room in its refcount tables. */
+int store_snapshot(struct store *, const char *name, struct error *);
+
 /* Runs the format's check: 0, or -EIO when it finds more than leaks. */
 int image_sound(struct image *, struct error *);
 
