@@ -49,42 +49,64 @@ int qcow2_write_l1(struct qcow2 *q, struct error *err)
 	return rc;
 }
 
-/* A copy of a shared table at a new place, slice by slice in the cache. */
+/* The slice with this key, as words; it may be newer than its place. */
+static int read_slice(struct qcow2 *q, uint64_t key, uint64_t host,
+    uint64_t *words, struct error *err)
+{
+	struct cache_read r;
+	const void *t;
+	int rc;
+
+	do {
+		while (!(t = cache_peek(q->l2, key, &r))) {
+			rc = cache_load(q->l2, key, host, 0, err);
+			if (rc == -ENOBUFS && !(rc = qcow2_flush_locked(q,
+			    err)))
+				rc = cache_load(q->l2, key, host, 0, err);
+			if (rc)
+				return rc;
+		}
+		for (uint32_t i = 0; i < 1u << (q->slice_bits - 3); i++)
+			words[i] = qcow2_word(t, i);
+	} while (cache_retry(&r));
+	return 0;
+}
+
+/*
+ * A copy of a shared table at a new place, slice by slice in the cache.  (A
+ * table becomes shared only after a flush, so it is clean.)  On failure the
+ * slices that had moved are forgotten: their new place has another use.
+ */
 static int copy_table(struct qcow2 *q, uint64_t off, uint64_t old,
     uint64_t host, struct error *err)
 {
-	uint64_t table_guest = align_down(off, 1ull << q->l1_shift);
-	uint32_t slice = 1u << q->slice_bits;
-	AUTO_FREE void *buf = malloc(slice);
-	int rc;
+	uint64_t first = align_down(off, 1ull << q->l1_shift) >>
+	    q->slice_shift;
+	uint32_t slice = 1u << q->slice_bits, n = q->cluster_size / slice, i;
+	AUTO_FREE uint64_t *words = malloc(slice);
+	void *to;
+	int rc = 0;
 
-	if (!buf)
+	if (!words)
 		return error_errno(err, ENOMEM, "L2 table");
-	for (uint32_t at = 0; at < q->cluster_size; at += slice) {
-		uint64_t key = (table_guest >> q->slice_shift) +
-		    (at >> q->slice_bits);
-		struct cache_read r;
-		const void *t;
-		void *to;
+	for (i = 0; i < n; i++) {
+		uint64_t at = (uint64_t)i << q->slice_bits;
 
-		/* Through the cache, which may hold the newer contents (a
-		 * table becomes shared only after a flush, so it is clean). */
-		do {
-			while (!(t = cache_peek(q->l2, key, &r)))
-				if ((rc = cache_load(q->l2, key, old + at, 0,
-				    err)))
-					return rc;
-			for (uint32_t i = 0; i < slice / 8; i++)
-				((uint64_t *)buf)[i] = qcow2_word(t, i);
-		} while (cache_retry(&r));
-		rc = cache_edit(q->l2, key, host + at, false, &to, err);
+		if ((rc = read_slice(q, first + i, old + at, words, err)))
+			break;
+		rc = cache_edit(q->l2, first + i, host + at, false, &to, err);
+		if (rc == -ENOBUFS && !(rc = qcow2_flush_locked(q, err)))
+			rc = cache_edit(q->l2, first + i, host + at, false,
+			    &to, err);
 		if (rc)
-			return rc;
-		for (uint32_t i = 0; i < slice / 8; i++)
-			qcow2_word_put(to, i, ((uint64_t *)buf)[i]);
-		cache_edited(q->l2, key);
+			break;
+		for (uint32_t k = 0; k < slice / 8; k++)
+			qcow2_word_put(to, k, words[k]);
+		cache_edited(q->l2, first + i);
 	}
-	return 0;
+	while (rc && i--)
+		cache_drop(q->l2, first + i);
+	return rc;
 }
 
 static bool bad_table(const struct qcow2 *q, uint64_t table)
