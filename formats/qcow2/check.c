@@ -463,10 +463,11 @@ static int checker_init(struct checker *k, struct error *err)
 	k->suspect = calloc(words, 8);
 	if (!k->buf || !k->deferred || !k->plain || !k->suspect)
 		return error_errno(err, ENOMEM, "check");
-	/* Honest images need a byte for a cluster, and have at least eight
-	 * bytes of tables for each. */
+	/* Honest images need a byte for a cluster in use, and have at least
+	 * eight bytes of tables for each; hostile ones get what the peer
+	 * would take for a file of this size, within reason. */
 	return counts_init(&k->counts, 2 * k->file_clusters + (4 << 20),
-	    64 * MIB + real, err);
+	    64 * MIB + max64(real, min64(2 * k->file_clusters, GIB)), err);
 }
 
 static void checker_fini(struct checker *k)
