@@ -116,35 +116,40 @@ int qcow2_load_meta(struct qcow2 *q, struct error *err)
 
 	if (q->meta_known)
 		return 0;
+	/* All that is read comes first: a second try after an error must not
+	 * meet what the first one added. */
 	if ((rc = qcow2_load_reftable(q, err)) ||
-	    (rc = add_meta(q, 0, q->cluster_size, err)) ||
-	    (rc = add_meta(q, q->h.l1_offset, (uint64_t)q->h.l1_size * 8,
-	    err)) ||
-	    (rc = add_meta(q, q->h.reftable_offset,
-	    q->reftable_entries * 8, err)))
+	    (rc = qcow2_snapshots_load(q, &snaps, &n, &snap_len, err)))
 		return rc;
-	for (uint64_t i = 0; i < q->reftable_entries; i++)
-		if (q->reftable[i] && (rc = add_meta(q, q->reftable[i],
-		    q->cluster_size, err)))
-			return rc;
-	for (uint64_t i = 0; i < q->h.l1_size; i++) {
+	rc = qcow2_bitmaps_load(q, &maps, &bitmaps, &dir_off, &dir_len, err);
+	if (rc) {
+		qcow2_snapshots_free(snaps, n);
+		return rc;
+	}
+	qcow2_bitmaps_free(maps, bitmaps);
+	if (!(rc = add_meta(q, 0, q->cluster_size, err)) &&
+	    !(rc = add_meta(q, q->h.l1_offset, (uint64_t)q->h.l1_size * 8,
+	    err)) &&
+	    !(rc = add_meta(q, q->h.reftable_offset,
+	    q->reftable_entries * 8, err)) &&
+	    !(rc = add_meta(q, q->h.snapshot_offset, n ? snap_len : 0, err)))
+		rc = add_meta(q, dir_off, bitmaps ? dir_len : 0, err);
+	for (uint64_t i = 0; !rc && i < q->reftable_entries; i++)
+		if (q->reftable[i])
+			rc = add_meta(q, q->reftable[i], q->cluster_size,
+			    err);
+	for (uint64_t i = 0; !rc && i < q->h.l1_size; i++) {
 		uint64_t host = qcow2_l1_get(q, i) & L1_OFFSET;
 
-		if (host && (rc = add_meta(q, host, q->cluster_size, err)))
-			return rc;
+		if (host)
+			rc = add_meta(q, host, q->cluster_size, err);
 	}
-	if ((rc = qcow2_snapshots_load(q, &snaps, &n, &snap_len, err)))
-		return rc;
-	rc = add_meta(q, q->h.snapshot_offset, n ? snap_len : 0, err);
 	for (unsigned i = 0; !rc && i < n; i++)
 		rc = add_meta(q, snaps[i].l1_offset,
 		    (uint64_t)snaps[i].l1_size * 8, err);
 	qcow2_snapshots_free(snaps, n);
-	if (rc || (rc = qcow2_bitmaps_load(q, &maps, &bitmaps, &dir_off,
-	    &dir_len, err)))
-		return rc;
-	qcow2_bitmaps_free(maps, bitmaps);
-	rc = add_meta(q, dir_off, bitmaps ? dir_len : 0, err);
+	if (rc)
+		atomic_store(&q->image->failed, -rc);
 	q->meta_known = !rc;
 	return rc;
 }
