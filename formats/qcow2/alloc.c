@@ -676,8 +676,18 @@ static int barrier(struct qcow2 *q, struct error *err)
 	return rc ? rc : store_sync(q->store, err);
 }
 
+/* (D6) What could not be written for want of space is still held and may be
+ * tried again; after anything else nobody knows what the file holds. */
+static int remember_failure(struct qcow2 *q, int rc)
+{
+	if (rc && rc != -ENOSPC && rc != -EDQUOT && rc != -EFBIG &&
+	    rc != -ENOMEM)
+		atomic_store(&q->image->failed, -rc);
+	return rc;
+}
+
 /* Stages (1) and (2): blocks, then the table entries of new ones. */
-int qcow2_flush_refcounts(struct qcow2 *q, struct error *err)
+static int write_refcounts(struct qcow2 *q, struct error *err)
 {
 	uint64_t from, to;
 	AUTO_FREE be64 *buf = NULL;
@@ -700,6 +710,11 @@ int qcow2_flush_refcounts(struct qcow2 *q, struct error *err)
 	return 0;
 }
 
+int qcow2_flush_refcounts(struct qcow2 *q, struct error *err)
+{
+	return remember_failure(q, write_refcounts(q, err));
+}
+
 static int move_drops(struct qcow2 *q)
 {
 	size_t i = 0;
@@ -717,13 +732,13 @@ static int move_drops(struct qcow2 *q)
 	return 0;
 }
 
-int qcow2_flush_locked(struct qcow2 *q, struct error *err)
+static int write_stages(struct qcow2 *q, struct error *err)
 {
 	bool l2 = cache_is_dirty(q->l2), l1 = q->l1_dirty_from != UINT64_MAX;
 	int rc;
 
 	/* With the dirty bit set refcounts are rebuilt after a crash. */
-	if (!q->dirty_set && (rc = qcow2_flush_refcounts(q, err)))
+	if (!q->dirty_set && (rc = write_refcounts(q, err)))
 		return rc;
 	if (l2 && ((rc = barrier(q, err)) || (rc = cache_flush(q->l2, err))))
 		return rc;
@@ -732,6 +747,11 @@ int qcow2_flush_locked(struct qcow2 *q, struct error *err)
 	if ((rc = barrier(q, err)))
 		return rc;
 	return move_drops(q);
+}
+
+int qcow2_flush_locked(struct qcow2 *q, struct error *err)
+{
+	return remember_failure(q, write_stages(q, err));
 }
 
 int qcow2_make_room(struct qcow2 *q, struct error *err)
