@@ -779,6 +779,7 @@ int qcow2_flush(struct image *img, struct error *err)
 int qcow2_first_write(struct image *img, struct error *err)
 {
 	struct qcow2 *q = img->state;
+	struct qcow2_header was = q->h;
 	uint64_t autoclear;
 	int rc;
 	LOCKED(&q->lock);
@@ -799,9 +800,14 @@ int qcow2_first_write(struct image *img, struct error *err)
 		q->h.incompatible |= INCOMPAT_DIRTY;
 		q->dirty_set = true;
 	}
-	if ((rc = qcow2_write_sector(q, err)))
-		return rc;
-	return store_sync(q->store, err);
+	rc = qcow2_write_sector(q, err);
+	if (!rc)
+		rc = store_sync(q->store, err);
+	if (rc) {	/* the next write tries again */
+		q->h = was;
+		q->dirty_set = false;
+	}
+	return rc;
 }
 
 int qcow2_settle(struct image *img, struct error *err)
