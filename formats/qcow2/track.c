@@ -57,6 +57,7 @@ int qcow2_track_begin(struct qcow2 *q, struct error *err)
 
 	if (rc || !n)
 		return rc;
+	qcow2_track_free(q);	/* of a first try that failed */
 	q->track = calloc(n, sizeof(*q->track));
 	if (!q->track) {
 		qcow2_bitmaps_free(maps, n);
