@@ -114,6 +114,30 @@ static bool bad_table(const struct qcow2 *q, uint64_t table)
 	return (table & (q->cluster_size - 1)) || q->meta_conflict;
 }
 
+/* Nothing at host yet: a new table of zeros in the cache, so that the file
+ * has it before L1 names it. */
+static int new_table(struct qcow2 *q, uint64_t off, uint64_t host,
+    struct error *err)
+{
+	uint64_t key = align_down(off, 1ull << q->l1_shift) >>
+	    q->slice_shift;
+	void *t;
+	int rc;
+
+	/* The old slices of this guest range, if any, are gone; a table of
+	 * several was filled with zeros in the file. */
+	for (uint32_t n = q->cluster_size >> q->slice_bits; n--;)
+		cache_drop(q->l2, key + n);
+	if (q->slice_bits != q->cluster_bits)
+		return 0;
+	rc = cache_edit(q->l2, key, host, true, &t, err);
+	if (rc == -ENOBUFS && !(rc = qcow2_flush_locked(q, err)))
+		rc = cache_edit(q->l2, key, host, true, &t, err);
+	if (!rc)
+		cache_edited(q->l2, key);
+	return rc;
+}
+
 /* The L2 table of off, ours alone: made, or copied, if need be. */
 static int own_table(struct qcow2 *q, uint64_t off, struct error *err)
 {
@@ -129,21 +153,14 @@ static int own_table(struct qcow2 *q, uint64_t off, struct error *err)
 		return 0;
 	if ((rc = qcow2_alloc_table(q, 1, &host, err)))
 		return rc;
-	if (old) {
-		rc = copy_table(q, off, old, host, err);
-		if (rc) {
-			qcow2_unalloc(q, host, q->cluster_size);
-			return rc;
-		}
-		qcow2_drop(q, old, q->cluster_size, false);
-	} else {
-		/* The old slices of this guest range, if any, are gone. */
-		uint64_t key = align_down(off, 1ull << q->l1_shift) >>
-		    q->slice_shift;
-
-		for (uint32_t n = q->cluster_size >> q->slice_bits; n--;)
-			cache_drop(q->l2, key + n);
+	rc = old ? copy_table(q, off, old, host, err) :
+	    new_table(q, off, host, err);
+	if (rc) {
+		qcow2_unalloc(q, host, q->cluster_size);
+		return rc;
 	}
+	if (old)
+		qcow2_drop(q, old, q->cluster_size, false);
 	l1_put(q, i, host | ENTRY_COPIED);
 	return 0;
 }
