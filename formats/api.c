@@ -516,7 +516,8 @@ static int fill(struct cowbird_image *const *sources, unsigned count,
     struct watch *w, struct error *err)
 {
 	const struct open_args open = { .format = create->format->name,
-	    .writable = true, .incomplete = true, .allow_external = true };
+	    .writable = true, .incomplete = true,
+	    .incomplete_size = create->size, .allow_external = true };
 	struct image *target = image_open(create->name, &open, err);
 	struct store_stat st;
 	struct error late;

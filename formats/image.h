@@ -236,7 +236,9 @@ struct open_args {
 	bool look_only;		/* info: a raw image in use may be looked at,
 				 * as the peers have it */
 	bool allow_external;	/* H3 */
-	bool incomplete;	/* accept an image before image_finish() */
+	bool incomplete;	/* accept an image before image_finish() ... */
+	uint64_t incomplete_size; /* ... which will have this size: a raw file
+				 * gets it last, until then it is shorter */
 	bool for_check;		/* accept the dirty and the corrupt bit, repair nothing */
 	bool unmap;		/* discard=unmap: pass discards on */
 	bool copy_on_read;

@@ -13,6 +13,7 @@
 struct raw {
 	uint64_t offset;	/* where the disk starts in the store */
 	bool window;		/* offset or size were given: no resizing */
+	uint64_t final_size;	/* finish() gives the file this size */
 };
 
 static int probe(const struct probe_input *in)
@@ -45,6 +46,10 @@ static int raw_open(struct image *img, struct opts *opts, struct error *err)
 		    (unsigned long long)size, (unsigned long long)file);
 	if (size > SIZE_LIMIT)
 		return error_set(err, EFBIG, "image is too large");
+	raw->final_size = size;
+	if (img->args.incomplete)
+		raw->final_size = size = max64(size,
+		    img->args.incomplete_size);
 	img->size = align_up(size, 512);
 	img->granule = img->unit = 1;
 	img->raw_store = true;
@@ -100,11 +105,27 @@ static int prealloc_mode(const char *text, enum store_prealloc *mode,
 
 static int create(const struct create_args *args, struct error *err)
 {
+	struct store_stat st;
 	enum store_prealloc mode;
 	int rc = prealloc_mode(opts_take(args->options, "preallocation"),
 	    &mode, err);
 
-	return rc ? rc : store_resize(args->store, args->size, mode, err);
+	if (rc || (rc = store_stat(args->store, &st, err)))
+		return rc;
+	/* Nothing in a raw file can say that it is unfinished, but its
+	 * length: it grows as it is written, and is whole at the end. */
+	if (args->incomplete && mode == PREALLOC_OFF && st.regular)
+		return 0;
+	return store_resize(args->store, args->size, mode, err);
+}
+
+static int finish(struct image *img, struct error *err)
+{
+	struct raw *raw = img->state;
+
+	if (store_size(img->store) >= raw->final_size)
+		return 0;
+	return store_resize(img->store, raw->final_size, PREALLOC_OFF, err);
 }
 
 static int resize(struct image *img, uint64_t size, const char *prealloc,
@@ -159,6 +180,7 @@ const struct format format_raw = {
 	.open = raw_open,
 	.map = map,
 	.create = create,
+	.finish = finish,
 	.resize = resize,
 	.measure = measure,
 };

@@ -146,7 +146,7 @@ bool job_create(struct job_target *t, const struct cli *cli,
 		cli_open_error(cli, create->name, &err);
 		goto fail;
 	}
-	if (image_create(create, NULL, &err)) {
+	if (image_create(create, &open->incomplete_size, &err)) {
 		if (cli->peer && !strncmp(err.text, "Invalid parameter", 17))
 			cli_error(cli, "%s", err.text);
 		else if (cli->peer)
