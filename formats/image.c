@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * image.c - opening and closing a chain, creating images, probing
+ * image.c - probing, opening and closing a chain
  *
  * Names and options become one store and one driver for each layer; the
  * layers are opened from the top down in a loop, never by recursion, each
@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "base/auto.h"
+#include "base/names.h"
 #include "codec.h"
 #include "image.h"
 #include "report.h"
@@ -59,37 +60,12 @@ static int probe_store(struct store *s, const struct format **fmt,
 
 /* ---- names */
 
-/* The length of "scheme" in "scheme:rest", 0 for a plain path. */
-static size_t scheme_len(const char *name)
-{
-	size_t n = strcspn(name, ":/");
-
-	return name[n] == ':' ? n : 0;
-}
-
-static bool has_scheme(const char *name, const char *scheme)
-{
-	size_t n = scheme_len(name);
-
-	return n == strlen(scheme) && !strncmp(name, scheme, n);
-}
-
-/* A plain path out of "file:path" or "path"; NULL for other schemes. */
-static const char *plain_path(const char *name)
-{
-	size_t n = scheme_len(name);
-
-	if (!n)
-		return name;
-	return has_scheme(name, "file") ? name + n + 1 : NULL;
-}
-
 char *image_full_backing(const char *image_name, const char *backing)
 {
-	const char *base = plain_path(image_name), *slash;
+	const char *base = name_path(image_name), *slash;
 	char *full;
 
-	if (!base || scheme_len(backing) || backing[0] == '/' ||
+	if (!base || name_scheme_len(backing) || backing[0] == '/' ||
 	    !(slash = strrchr(base, '/')))
 		return strdup(backing);
 	if (asprintf(&full, "%.*s%s", (int)(slash + 1 - base), base,
@@ -120,9 +96,9 @@ static int allow_reference(const struct image *img, const char *name,
 		    "refused to follow '%s': the image is untrusted", name);
 	if (img->args.policy == POLICY_PEER || img->args.allow_external)
 		return 0;
-	if (scheme_len(name) && !has_scheme(name, "file"))
+	if (name_scheme_len(name) && !name_has_scheme(name, "file"))
 		why = "it is not a plain path";
-	else if ((real = realpath(plain_path(full), NULL)) &&
+	else if ((real = realpath(name_path(full), NULL)) &&
 	    (path_within(real, "/proc") || path_within(real, "/sys")))
 		why = "it names a file of the system";
 	else if (own_folder && real && img->store->fd >= 0) {
@@ -205,13 +181,13 @@ static int open_file(const char *name, struct opts *node,
 		    unknown);
 		goto out;
 	}
-	if (!opts_has(file, "filename") && scheme_len(path)) {
-		if (!plain_path(path)) {
+	if (!opts_has(file, "filename") && name_scheme_len(path)) {
+		if (!name_path(path)) {
 			rc = error_set(err, EINVAL, "Unknown protocol '%.*s'",
-			    (int)scheme_len(path), path);
+			    (int)name_scheme_len(path), path);
 			goto out;
 		}
-		path = plain_path(path);
+		path = name_path(path);
 	}
 	if (from) {
 		struct store_stat st;
@@ -485,7 +461,7 @@ static struct image *open_backing(struct image *img, struct opts *node,
 		if (allow_reference(img, name, full, false, err))
 			goto fail;
 		name = full;
-		if (has_scheme(name, "json")) {
+		if (name_has_scheme(name, "json")) {
 			if (opts_parse_json(under, name + 5, err))
 				goto fail;
 			name = NULL;
@@ -556,7 +532,7 @@ struct image *image_open(const char *name, const struct open_args *args,
 			return NULL;
 		}
 	}
-	if (name && !args->store && has_scheme(name, "json")) {
+	if (name && !args->store && name_has_scheme(name, "json")) {
 		if (opts_parse_json(node, name + 5, err))
 			goto out;
 		img = open_layer(NULL, node, args, NULL, err);
@@ -621,216 +597,6 @@ int image_close(struct image *img, struct error *err)
 	}
 	if (rc)
 		*err = first;
-	return rc;
-}
-
-/* ---- creating */
-
-/* The value of one option is of its type. */
-static int check_create_value(const struct image_create_args *args,
-    const struct option *o, struct error *err)
-{
-	uint64_t number;
-	bool flag;
-	int rc = 0;
-
-	switch (o->type) {
-	case OPTION_STR:
-		break;
-	case OPTION_BOOL:
-		rc = opts_take_bool(args->options, o->name, &flag, err);
-		break;
-	case OPTION_NUMBER:
-		rc = opts_take_u64(args->options, o->name, &number, err);
-		break;
-	case OPTION_SIZE:
-		rc = opts_take_size(args->options, o->name, &number, err);
-		if (rc && args->policy == POLICY_PEER)
-			strncat(err->text, "\nOptional suffix k, M, G, T, P or "
-			    "E means kilo-, mega-, giga-, tera-, peta-\n"
-			    "and exabytes, respectively.",
-			    sizeof(err->text) - strlen(err->text) - 1);
-		break;
-	}
-	return rc;
-}
-
-static int check_create_options(const struct image_create_args *args,
-    struct error *err)
-{
-	const char *key, *value;
-	int rc;
-
-	for (unsigned i = 0; opts_at(args->options, i, &key, &value); i++) {
-		const struct option *o = args->format->create_options;
-
-		while (o->name && strcmp(o->name, key))
-			o++;
-		if (o->name) {
-			if ((rc = check_create_value(args, o, err)))
-				return rc;
-			continue;
-		}
-		if (!strcmp(key, "backing_file") || !strcmp(key, "backing_fmt"))
-			return error_set(err, EINVAL, "Backing file not "
-			    "supported for file format '%s'",
-			    args->format->name);
-		return error_set(err, EINVAL, "Invalid parameter '%s'", key);
-	}
-	return 0;
-}
-
-/* Opens the backing file to see that it is there, and how large. */
-static int check_backing(const struct image_create_args *args,
-    const char *backing, const char *format, uint64_t *size,
-    struct error *err)
-{
-	struct open_args oa = { .format = format, .policy = args->policy };
-	AUTO_FREE char *full = image_full_backing(args->name, backing);
-	struct image *img;
-	int rc;
-
-	if (!full)
-		return error_errno(err, ENOMEM, "opening");
-	img = image_open(full, &oa, err);
-	if (!img) {
-		rc = -err->code;
-		if (args->policy == POLICY_PEER) {
-			strncat(err->text, "\nCould not open backing image.",
-			    sizeof(err->text) - strlen(err->text) - 1);
-		} else {
-			error_prefix(err, "backing file '%s'", backing);
-		}
-		return rc;
-	}
-	rc = 0;
-	if (!format)
-		rc = error_set(err, EINVAL,
-		    "Backing file specified without backing format%s"
-		    "Detected format of %s.",
-		    args->policy == POLICY_PEER ? "\n" : ": ",
-		    img->format->name);
-	if (*size == SIZE_FROM_BACKING)
-		*size = img->size;
-	image_close(img, &(struct error){ 0 });
-	return rc;
-}
-
-static int create_store(const char *name, struct opts *options,
-    bool no_sync, struct store **store, struct error *err)
-{
-	struct file_args fa = { .writable = true, .create = true,
-	    .no_sync = no_sync };
-	const char *path = plain_path(name);
-	uint64_t ignored;
-	int rc;
-
-	if (!path)
-		return error_set(err, EINVAL, "Unknown protocol '%.*s'",
-		    (int)scheme_len(name), name);
-	/* The hint is advice to a file system; none here takes it. */
-	if ((rc = opts_take_bool(options, "nocow", &fa.no_cow, err)) ||
-	    (rc = opts_take_size(options, "extent_size_hint", &ignored, err)))
-		return rc;
-	*store = file_open(path, &fa, err);
-	return *store ? 0 : -err->code;
-}
-
-/* Ends a store of a creation; a file that was made for it goes with it when
- * the creation failed. */
-static int end_store(struct store *s, const char *name, int rc,
-    struct error *err)
-{
-	struct error e;
-
-	if (!s)
-		return rc;
-	if (rc && file_created(s))
-		unlink(plain_path(name));
-	if (store_close(s, &e) && !rc) {
-		*err = e;
-		rc = -e.code;
-	}
-	return rc;
-}
-
-int image_create(const struct image_create_args *args, uint64_t *size,
-    struct error *err)
-{
-	const char *backing, *backing_format, *data_file;
-	struct create_args ca = { .size = args->size,
-	    .options = args->options, .incomplete = args->incomplete };
-	uint64_t given = UINT64_MAX;
-	AUTO_FREE char *data_full = NULL;
-	int rc;
-
-	if (!plain_path(args->name))
-		return error_set(err, EINVAL, "Unknown protocol '%.*s'",
-		    (int)scheme_len(args->name), args->name);
-	if ((rc = check_create_options(args, err)) ||
-	    (rc = opts_take_size(args->options, "size", &given, err)))
-		return rc;
-	if (ca.size == SIZE_FROM_BACKING)
-		ca.size = given;
-	backing = opts_take(args->options, "backing_file");
-	backing_format = opts_take(args->options, "backing_fmt");
-	if (backing && !*backing)
-		return error_set(err, EINVAL,
-		    "Expected backing file name, got empty string");
-	if (backing && !strcmp(backing, args->name))
-		return error_set(err, EINVAL, "Error: Trying to create an "
-		    "image with the same filename as the backing file");
-	if (backing && !args->unchecked_backing &&
-	    (rc = check_backing(args, backing, backing_format, &ca.size, err)))
-		return rc;
-	if (backing && !backing_format)
-		return error_set(err, EINVAL,
-		    "Backing file specified without backing format");
-	if (backing_format && !format_find(backing_format))
-		return error_set(err, EINVAL, "Invalid backing format '%s'",
-		    backing_format);
-	if (ca.size == SIZE_FROM_BACKING)
-		return error_set(err, EINVAL,
-		    "Image creation needs a size parameter");
-	if (ca.size > SIZE_LIMIT)
-		return error_set(err, EFBIG, "Image size must be less than "
-		    "8 EiB!");
-	if (size)
-		*size = ca.size;
-	ca.size = align_up(ca.size, 512);
-	if (backing_format && !backing)
-		return error_set(err, EINVAL,
-		    "Backing format cannot be used without backing file");
-	ca.backing = backing;
-	ca.backing_format = backing ? backing_format : NULL;
-	rc = create_store(args->name, args->options, args->no_sync, &ca.store,
-	    err);
-	if (rc)
-		return rc;
-	data_file = args->format->has_backing &&
-	    opts_has(args->options, "data_file") ?
-	    opts_take(args->options, "data_file") : NULL;
-	if (data_file) {
-		ca.data_file = data_file;
-		data_full = image_full_backing(args->name, data_file);
-		rc = data_full ? create_store(data_full, args->options,
-		    args->no_sync, &ca.data_store, err) :
-		    error_errno(err, ENOMEM, "creating");
-	}
-	if (!rc)
-		rc = args->format->create(&ca, err);
-	rc = end_store(ca.data_store, data_full, rc, err);
-	return end_store(ca.store, args->name, rc, err);
-}
-
-int image_finish(struct image *img, struct error *err)
-{
-	int rc = image_flush(img, err);
-
-	if (!rc && img->format->finish)
-		rc = img->format->finish(img, err);
-	if (!rc)
-		img->incomplete = false;
 	return rc;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * io.c - the engine: reads, writes, zeros, discards, flushes
+ * io.c - the engine: reads and writes
  *
  * A read is a loop over image_map().  A write maps the top layer: bytes that
  * are there and belong to this image alone are written in place, without a
@@ -25,20 +25,13 @@
 #include "base/auto.h"
 #include "codec.h"
 #include "image.h"
+#include "io.h"
 
 /* One allocation covers at most so much: bounds what (4) holds in memory and
  * how long a neighbour waits. */
 enum { CLAIM_MAX = 8 << 20 };
 
 /* ---- iovec pieces */
-
-enum { PIECES = 64 };
-
-struct iov_pos {
-	const struct iovec *iov;
-	int n;
-	size_t skip;		/* bytes of iov[0] used up */
-};
 
 /* The next at most len bytes as their own vector; returns how many bytes it
  * holds, fewer when they lie in more than PIECES buffers. */
@@ -195,7 +188,7 @@ static int read_old(struct image *img, void *buf, uint64_t len, uint64_t off,
 	return read_held(img, &pos, inside, off, EVENT_COW_READ, err);
 }
 
-static int check_range(struct image *img, uint64_t off, uint64_t len,
+int io_check_range(struct image *img, uint64_t off, uint64_t len,
     const char *what, struct error *err)
 {
 	if (!range_ok(off, len, img->size))
@@ -215,7 +208,7 @@ int image_readv(struct image *img, const struct iovec *iov, int n,
 	uint64_t len = iov_total(iov, n);
 	int rc;
 
-	if ((rc = check_range(img, off, len, "read", err)) ||
+	if ((rc = io_check_range(img, off, len, "read", err)) ||
 	    (img->args.copy_on_read && (rc = copy_up(img, off, len, err))))
 		return rc;
 	image_hold(img);
@@ -239,7 +232,7 @@ static bool overlaps(const struct pending *p, uint64_t off, uint64_t len)
 	return p->lock_off < off + len && off < p->lock_off + p->lock_len;
 }
 
-static void range_lock(struct image *img, struct pending *p, uint64_t off,
+void io_lock(struct image *img, struct pending *p, uint64_t off,
     uint64_t len)
 {
 	struct claim_list *l = &img->claims;
@@ -274,7 +267,7 @@ static void range_shrink(struct image *img, struct pending *p)
 	pthread_cond_broadcast(&img->claims.freed);
 }
 
-static void range_unlock(struct image *img, struct pending *p)
+void io_unlock(struct image *img, struct pending *p)
 {
 	struct claim_list *l = &img->claims;
 	struct pending **at;
@@ -291,8 +284,7 @@ static void range_unlock(struct image *img, struct pending *p)
 
 /* ---- writing */
 
-/* Only those who hold no gate may call it: first_write() may flush. */
-static int begin_writing(struct image *img, struct error *err)
+int io_begin_writing(struct image *img, struct error *err)
 {
 	int failed = atomic_load_explicit(&img->failed, memory_order_relaxed);
 	int rc = 0;
@@ -315,8 +307,7 @@ static int begin_writing(struct image *img, struct error *err)
 	return rc;
 }
 
-/* The guest is about to change these bytes. */
-static void note(struct image *img, uint64_t off, uint64_t len)
+void io_note(struct image *img, uint64_t off, uint64_t len)
 {
 	if (img->tracked && len)
 		img->format->wrote(img, off, len);
@@ -348,12 +339,12 @@ static int begin_held(struct image *img, uint64_t off, uint64_t len,
 	from = align_down(off, img->unit);
 	len = min64(len, from + max64(CLAIM_MAX, img->unit) - off);
 	to = align_up(off + len, img->unit);
-	range_lock(img, p, from, to - from);			/* (1) */
+	io_lock(img, p, from, to - from);			/* (1) */
 	rc = fmt->map(img, off, len, MAP_READ, &e, err);	/* (2) */
 	if (rc)
 		goto fail;
 	if (in_place(&e) && !packed_len) {
-		range_unlock(img, p);
+		io_unlock(img, p);
 		goto in_place;
 	}
 	if (!packed_len) {
@@ -375,7 +366,7 @@ in_place:
 	p->claim.dst = e;
 	return 0;
 fail:
-	range_unlock(img, p);
+	io_unlock(img, p);
 	return rc;
 }
 
@@ -384,20 +375,20 @@ int image_write_begin(struct image *img, uint64_t off, uint64_t len,
 {
 	int rc;
 
-	if ((rc = check_range(img, off, len, "write", err)) ||
-	    (rc = begin_writing(img, err)))
+	if ((rc = io_check_range(img, off, len, "write", err)) ||
+	    (rc = io_begin_writing(img, err)))
 		return rc;
 	image_hold(img);
 	rc = begin_held(img, off, len, packed_len, p, err);
 	if (rc)
 		image_drop(img);
 	else
-		note(img, p->off, p->len);
+		io_note(img, p->off, p->len);
 	return rc;
 }
 
 /* Do the old contents of a range that a claim covers read as zeros? */
-static bool old_is_zero(struct image *img, uint64_t off, uint64_t len)
+bool io_old_is_zero(struct image *img, uint64_t off, uint64_t len)
 {
 	struct error ignored;
 	struct extent e;
@@ -428,11 +419,11 @@ static int fill(struct pending *p, const struct iovec *iov, int n,
 	int count = 0, rc;
 
 	if (c->fresh) {		/* zeros are there already */
-		if (head && old_is_zero(img, c->off, head)) {
+		if (head && io_old_is_zero(img, c->off, head)) {
 			host += head;
 			head = 0;
 		}
-		if (tail && old_is_zero(img, end, tail))
+		if (tail && io_old_is_zero(img, end, tail))
 			tail = 0;
 	}
 	if (head || tail) {
@@ -471,7 +462,7 @@ static int finish(struct pending *p, const struct iovec *iov, int n,
 			rc = img->format->commit(img, c, err);	/* (5) */
 		if (rc)
 			img->format->abandon(img, c);
-		range_unlock(img, p);				/* (6) */
+		io_unlock(img, p);				/* (6) */
 	}
 	image_drop(img);
 	return rc;
@@ -490,7 +481,7 @@ void image_write_cancel(struct pending *p)
 
 	if (!p->in_place)
 		img->format->abandon(img, &p->claim);
-	range_unlock(img, p);
+	io_unlock(img, p);
 	image_drop(img);
 }
 
@@ -543,7 +534,7 @@ static int copy_up(struct image *img, uint64_t off, uint64_t len,
 
 /* After a request, with no gate held: the driver has dropped so much that it
  * should be made durable and reused. */
-static int after_write(struct image *img, unsigned flags, struct error *err)
+int io_after_write(struct image *img, unsigned flags, struct error *err)
 {
 	if ((flags & IO_FUA) || img->args.writethrough ||
 	    atomic_load_explicit(&img->want_flush, memory_order_relaxed))
@@ -551,7 +542,7 @@ static int after_write(struct image *img, unsigned flags, struct error *err)
 	return 0;
 }
 
-static int write_plain(struct image *img, struct iov_pos *pos, uint64_t len,
+int io_write_plain(struct image *img, struct iov_pos *pos, uint64_t len,
     uint64_t off, struct error *err)
 {
 	struct iovec iov[PIECES];
@@ -586,7 +577,7 @@ static int write_packed_unit(struct image *img, struct packer *packer,
 
 	n = packer_pack(packer, packed, img->unit - 1, src, img->unit);
 	if (!n)
-		return write_plain(img, &pos, len, off, err);
+		return io_write_plain(img, &pos, len, off, err);
 	rc = image_write_begin(img, off, len, (uint32_t)n, &p, err);
 	if (rc)
 		return rc;
@@ -678,12 +669,12 @@ int image_writev(struct image *img, const struct iovec *iov, int n,
 	uint64_t len = iov_total(iov, n);
 	int rc;
 
-	if ((rc = check_range(img, off, len, "write", err)) ||
+	if ((rc = io_check_range(img, off, len, "write", err)) ||
 	    (img->probed && (rc = guard_raw(img, iov, n, off, len, err))))
 		return rc;
 	rc = flags & IO_PACK ? write_packed(img, &pos, len, off, err) :
-	    write_plain(img, &pos, len, off, err);
-	return rc ? rc : after_write(img, flags, err);
+	    io_write_plain(img, &pos, len, off, err);
+	return rc ? rc : io_after_write(img, flags, err);
 }
 
 int image_write(struct image *img, const void *buf, uint64_t len,
@@ -692,259 +683,4 @@ int image_write(struct image *img, const void *buf, uint64_t len,
 	struct iovec iov = { (void *)buf, len };
 
 	return image_writev(img, &iov, 1, off, flags, err);
-}
-
-/* ---- zeros and discards */
-
-/* By writing them. */
-static int write_zeros(struct image *img, uint64_t off, uint64_t len,
-    struct error *err)
-{
-	static const char zeros[64 * 1024];
-	struct iovec iov[16];
-
-	while (len) {
-		uint64_t here = min64(len, sizeof(zeros) * ARRAY_LEN(iov));
-		struct iov_pos pos = { iov, 0, 0 };
-		int rc;
-
-		for (uint64_t left = here; left; pos.n++) {
-			iov[pos.n] = (struct iovec){ (void *)zeros,
-			    min64(left, sizeof(zeros)) };
-			left -= iov[pos.n].iov_len;
-		}
-		if ((rc = write_plain(img, &pos, here, off, err)))
-			return rc;
-		off += here;
-		len -= here;
-	}
-	return 0;
-}
-
-/* A piece of a granule: nothing to do where it reads as zeros already. */
-static int zero_piece(struct image *img, uint64_t off, uint64_t len,
-    struct error *err)
-{
-	bool zero;
-
-	if (!len)
-		return 0;
-	image_hold(img);
-	zero = old_is_zero(img, off, len);
-	image_drop(img);
-	return zero ? 0 : write_zeros(img, off, len, err);
-}
-
-/* The store's bytes of a range that maps one to one; the gate is held. */
-static int zero_stored(struct image *img, uint64_t off, uint64_t len,
-    unsigned flags, struct error *err)
-{
-	unsigned how = (flags & IO_MAY_UNMAP ? STORE_MAY_PUNCH : 0) |
-	    (flags & IO_NO_FALLBACK ? STORE_NO_FALLBACK : 0);
-	struct extent e;
-	int rc;
-
-	for (; len; off += e.len, len -= e.len) {
-		rc = img->format->map(img, off, len, MAP_READ, &e, err);
-		if (rc)
-			return rc;
-		if ((e.kind == EXTENT_DATA || (e.flags & EXTENT_HOST)) &&
-		    (rc = store_zero(e.store, e.host, e.len, how, err)))
-			return rc;
-	}
-	return 0;
-}
-
-/* Whole granules, [off, off + len) possibly past the image's end by less
- * than one. */
-static int mark_range(struct image *img, uint64_t off, uint64_t len,
-    enum extent_kind kind, unsigned flags, struct error *err)
-{
-	struct pending p = { .image = img };
-	uint64_t from = align_down(off, img->unit);
-	int rc = 0;
-
-	if (!len)
-		return 0;
-	image_hold(img);
-	range_lock(img, &p, from, align_up(off + len, img->unit) - from);
-	if (img->raw_store)
-		rc = zero_stored(img, off, min64(len, img->size - off), flags,
-		    err);
-	if (!rc && img->format->mark)
-		rc = img->format->mark(img, off, len, kind, flags, err);
-	range_unlock(img, &p);
-	image_drop(img);
-	return rc;
-}
-
-/* The whole steps inside a range; the last one counts as whole when the range
- * goes to the end of the image. */
-static void whole_steps(struct image *img, uint32_t step, uint64_t off,
-    uint64_t len, uint64_t *from, uint64_t *to)
-{
-	*from = align_up(off, step);
-	*to = off + len == img->size ? align_up(off + len, step) :
-	    align_down(off + len, step);
-	if (*to < *from)
-		*to = *from;
-}
-
-int image_zero(struct image *img, uint64_t off, uint64_t len, unsigned flags,
-    struct error *err)
-{
-	uint64_t from, to, end = off + len;
-	int rc;
-
-	if ((rc = check_range(img, off, len, "zeroing", err)) ||
-	    (rc = begin_writing(img, err)))
-		return rc;
-	note(img, off, len);
-	whole_steps(img, img->granule, off, len, &from, &to);
-	if (from >= end)		/* inside one granule */
-		from = to = end;
-	rc = mark_range(img, from, to - from, EXTENT_ZERO, flags, err);
-	if (rc == -ENOTSUP && !(flags & IO_NO_FALLBACK))
-		rc = write_zeros(img, from, min64(to, img->size) - from, err);
-	if (rc || (rc = zero_piece(img, off, from - off, err)) ||
-	    (to < end && (rc = zero_piece(img, to, end - to, err))))
-		return rc;
-	return after_write(img, flags, err);
-}
-
-int image_discard(struct image *img, uint64_t off, uint64_t len,
-    struct error *err)
-{
-	struct error ignored;
-	uint64_t from, to;
-	struct extent e;
-	int rc;
-
-	if ((rc = check_range(img, off, len, "discard", err)) ||
-	    (rc = begin_writing(img, err)))
-		return rc;
-	/* Whole clusters: parts of one keep the cluster, and their data. */
-	whole_steps(img, img->unit, off, len, &from, &to);
-	if (!img->args.unmap || from == to)
-		return 0;
-	note(img, off, len);
-	if (img->format->mark) {
-		rc = mark_range(img, from, to - from, img->raw_store ?
-		    EXTENT_ZERO : EXTENT_HOLE, IO_MAY_UNMAP, err);
-		return rc ? rc : after_write(img, 0, err);
-	}
-	/* Advice only: a store that cannot give back space keeps it. */
-	image_hold(img);
-	for (; from < to; from += e.len) {
-		rc = img->format->map(img, from, to - from, MAP_READ, &e, err);
-		if (rc)
-			break;
-		rc = store_punch(e.store, e.host, e.len, &ignored);
-		if (rc == -ENOTSUP)
-			rc = 0;
-		else if (rc)
-			*err = ignored;
-		if (rc)
-			break;
-	}
-	image_drop(img);
-	return rc ? rc : after_write(img, 0, err);
-}
-
-/* ---- flush, resize */
-
-/* Storage whose dropping is durable goes back to the allocator. */
-static int release(struct image *img, struct error *err)
-{
-	int rc;
-
-	gate_shut(&img->gate);
-	unit_cache_flush(img->units);
-	rc = img->format->release(img, err);
-	gate_open(&img->gate);
-	return rc;
-}
-
-static int flush(struct image *img, struct error *err)
-{
-	const struct format *fmt = img->format;
-	int rc;
-
-	if (fmt->flush && (rc = fmt->flush(img, err)))
-		return rc;
-	for (unsigned i = 0; i < img->store_count; i++)
-		if ((rc = store_sync(img->stores[i], err)))
-			return rc;
-	if (fmt->has_dropped && fmt->has_dropped(img))
-		return release(img, err);
-	return 0;
-}
-
-int image_flush(struct image *img, struct error *err)
-{
-	int failed, rc;
-
-	if (!img->writable)
-		return 0;
-	failed = atomic_load_explicit(&img->failed, memory_order_relaxed);
-	if (failed)
-		return error_set(err, failed,
-		    "an earlier error left the image unusable");
-	atomic_store_explicit(&img->want_flush, false, memory_order_relaxed);
-	rc = flush(img, err);
-	/* D6: a full disk may have room again; after anything else nobody
-	 * knows what the medium holds. */
-	if (rc == -EIO)
-		atomic_store(&img->failed, EIO);
-	return rc;
-}
-
-int image_resize(struct image *img, uint64_t size, const char *prealloc,
-    struct error *err)
-{
-	int rc;
-
-	if (!img->format->resize)
-		return error_set(err, ENOTSUP, "%s images cannot be resized",
-		    img->format->name);
-	if (size > SIZE_LIMIT)
-		return error_set(err, EFBIG, "size %llu is too large",
-		    (unsigned long long)size);
-	if ((rc = begin_writing(img, err)))
-		return rc;
-	gate_shut(&img->gate);
-	unit_cache_flush(img->units);	/* shrinking gives storage back */
-	rc = img->format->resize(img, size, prealloc, err);
-	gate_open(&img->gate);
-	return rc;
-}
-
-int image_make_empty(struct image *img, struct error *err)
-{
-	int rc;
-
-	if (!img->format->make_empty)
-		return error_set(err, ENOTSUP, "%s images cannot be emptied",
-		    img->format->name);
-	if ((rc = begin_writing(img, err)))
-		return rc;
-	gate_shut(&img->gate);
-	rc = img->format->make_empty(img, err);
-	gate_open(&img->gate);
-	return rc ? rc : image_flush(img, err);
-}
-
-int image_set_backing(struct image *img, const char *name,
-    const char *format, struct error *err)
-{
-	int rc;
-
-	if (!img->format->set_backing)
-		return error_errno(err, ENOTSUP, "%s", img->format->name);
-	if ((rc = image_flush(img, err)))
-		return rc;
-	gate_shut(&img->gate);
-	rc = img->format->set_backing(img, name, format, err);
-	gate_open(&img->gate);
-	return rc;
 }

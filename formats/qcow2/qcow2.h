@@ -2,7 +2,8 @@
 /*
  * qcow2.h - what the files of this driver share
  *
- *	open.c		header, extensions, features; writing the header
+ *	header.c	the header, decoded and written back
+ *	open.c		extensions, features, caches; info
  *	map.c		where guest bytes are; the driver's table
  *	table.c		L1 and L2: claim, commit, mark, copying shared tables
  *	alloc.c		refcounts: clusters given, dropped, given back; flush
@@ -164,7 +165,7 @@ static inline void qcow2_packed(const struct qcow2 *q, uint64_t entry,
 uint64_t qcow2_refcount_get(const void *block, uint64_t i, unsigned order);
 void qcow2_refcount_put(void *block, uint64_t i, unsigned order, uint64_t v);
 
-/* ---- open.c */
+/* ---- header.c */
 
 /* Reads and decodes a header; checks every limit (H1). */
 int qcow2_header_decode(const uint8_t *buf, size_t len, uint64_t file_size,

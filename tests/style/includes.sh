@@ -14,8 +14,8 @@ groups='
 	codec: formats/codec.[ch]
 	report: formats/report.[ch]
 	image.h: formats/image.h
-	image.c: formats/image.c
-	engine: formats/map.[ch] formats/io.[ch]
+	image.c: formats/image.c formats/create.c
+	engine: formats/map.[ch] formats/io.[ch] formats/space.c
 	copy: formats/copy.[ch] formats/compare.c
 	registry: formats/registry.[ch]
 	cowbird.h: formats/cowbird.h

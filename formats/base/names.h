@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* names.h - plain paths and "scheme:rest" */
+#ifndef BASE_NAMES_H
+#define BASE_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The length of "scheme" in "scheme:rest", 0 for a plain path. */
+size_t name_scheme_len(const char *name);
+bool name_has_scheme(const char *name, const char *scheme);
+
+/* The path in "file:path" or "path"; NULL for other schemes. */
+const char *name_path(const char *name);
+
+#endif

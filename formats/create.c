@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * create.c - a new file, and an image in it
+ *
+ * Options are checked before anything is touched; a file that was made for a
+ * creation that fails is removed again.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/names.h"
+#include "image.h"
+
+/* The value of one option is of its type. */
+static int check_create_value(const struct image_create_args *args,
+    const struct option *o, struct error *err)
+{
+	uint64_t number;
+	bool flag;
+	int rc = 0;
+
+	switch (o->type) {
+	case OPTION_STR:
+		break;
+	case OPTION_BOOL:
+		rc = opts_take_bool(args->options, o->name, &flag, err);
+		break;
+	case OPTION_NUMBER:
+		rc = opts_take_u64(args->options, o->name, &number, err);
+		break;
+	case OPTION_SIZE:
+		rc = opts_take_size(args->options, o->name, &number, err);
+		if (rc && args->policy == POLICY_PEER)
+			strncat(err->text, "\nOptional suffix k, M, G, T, P or "
+			    "E means kilo-, mega-, giga-, tera-, peta-\n"
+			    "and exabytes, respectively.",
+			    sizeof(err->text) - strlen(err->text) - 1);
+		break;
+	}
+	return rc;
+}
+
+static int check_create_options(const struct image_create_args *args,
+    struct error *err)
+{
+	const char *key, *value;
+	int rc;
+
+	for (unsigned i = 0; opts_at(args->options, i, &key, &value); i++) {
+		const struct option *o = args->format->create_options;
+
+		while (o->name && strcmp(o->name, key))
+			o++;
+		if (o->name) {
+			if ((rc = check_create_value(args, o, err)))
+				return rc;
+			continue;
+		}
+		if (!strcmp(key, "backing_file") || !strcmp(key, "backing_fmt"))
+			return error_set(err, EINVAL, "Backing file not "
+			    "supported for file format '%s'",
+			    args->format->name);
+		return error_set(err, EINVAL, "Invalid parameter '%s'", key);
+	}
+	return 0;
+}
+
+/* Opens the backing file to see that it is there, and how large. */
+static int check_backing(const struct image_create_args *args,
+    const char *backing, const char *format, uint64_t *size,
+    struct error *err)
+{
+	struct open_args oa = { .format = format, .policy = args->policy };
+	AUTO_FREE char *full = image_full_backing(args->name, backing);
+	struct image *img;
+	int rc;
+
+	if (!full)
+		return error_errno(err, ENOMEM, "opening");
+	img = image_open(full, &oa, err);
+	if (!img) {
+		rc = -err->code;
+		if (args->policy == POLICY_PEER) {
+			strncat(err->text, "\nCould not open backing image.",
+			    sizeof(err->text) - strlen(err->text) - 1);
+		} else {
+			error_prefix(err, "backing file '%s'", backing);
+		}
+		return rc;
+	}
+	rc = 0;
+	if (!format)
+		rc = error_set(err, EINVAL,
+		    "Backing file specified without backing format%s"
+		    "Detected format of %s.",
+		    args->policy == POLICY_PEER ? "\n" : ": ",
+		    img->format->name);
+	if (*size == SIZE_FROM_BACKING)
+		*size = img->size;
+	image_close(img, &(struct error){ 0 });
+	return rc;
+}
+
+static int create_store(const char *name, struct opts *options,
+    bool no_sync, struct store **store, struct error *err)
+{
+	struct file_args fa = { .writable = true, .create = true,
+	    .no_sync = no_sync };
+	const char *path = name_path(name);
+	uint64_t ignored;
+	int rc;
+
+	if (!path)
+		return error_set(err, EINVAL, "Unknown protocol '%.*s'",
+		    (int)name_scheme_len(name), name);
+	/* The hint is advice to a file system; none here takes it. */
+	if ((rc = opts_take_bool(options, "nocow", &fa.no_cow, err)) ||
+	    (rc = opts_take_size(options, "extent_size_hint", &ignored, err)))
+		return rc;
+	*store = file_open(path, &fa, err);
+	return *store ? 0 : -err->code;
+}
+
+/* Ends a store of a creation; a file that was made for it goes with it when
+ * the creation failed. */
+static int end_store(struct store *s, const char *name, int rc,
+    struct error *err)
+{
+	struct error e;
+
+	if (!s)
+		return rc;
+	if (rc && file_created(s))
+		unlink(name_path(name));
+	if (store_close(s, &e) && !rc) {
+		*err = e;
+		rc = -e.code;
+	}
+	return rc;
+}
+
+int image_create(const struct image_create_args *args, uint64_t *size,
+    struct error *err)
+{
+	const char *backing, *backing_format, *data_file;
+	struct create_args ca = { .size = args->size,
+	    .options = args->options, .incomplete = args->incomplete };
+	uint64_t given = UINT64_MAX;
+	AUTO_FREE char *data_full = NULL;
+	int rc;
+
+	if (!name_path(args->name))
+		return error_set(err, EINVAL, "Unknown protocol '%.*s'",
+		    (int)name_scheme_len(args->name), args->name);
+	if ((rc = check_create_options(args, err)) ||
+	    (rc = opts_take_size(args->options, "size", &given, err)))
+		return rc;
+	if (ca.size == SIZE_FROM_BACKING)
+		ca.size = given;
+	backing = opts_take(args->options, "backing_file");
+	backing_format = opts_take(args->options, "backing_fmt");
+	if (backing && !*backing)
+		return error_set(err, EINVAL,
+		    "Expected backing file name, got empty string");
+	if (backing && !strcmp(backing, args->name))
+		return error_set(err, EINVAL, "Error: Trying to create an "
+		    "image with the same filename as the backing file");
+	if (backing && !args->unchecked_backing &&
+	    (rc = check_backing(args, backing, backing_format, &ca.size, err)))
+		return rc;
+	if (backing && !backing_format)
+		return error_set(err, EINVAL,
+		    "Backing file specified without backing format");
+	if (backing_format && !format_find(backing_format))
+		return error_set(err, EINVAL, "Invalid backing format '%s'",
+		    backing_format);
+	if (ca.size == SIZE_FROM_BACKING)
+		return error_set(err, EINVAL,
+		    "Image creation needs a size parameter");
+	if (ca.size > SIZE_LIMIT)
+		return error_set(err, EFBIG, "Image size must be less than "
+		    "8 EiB!");
+	if (size)
+		*size = ca.size;
+	ca.size = align_up(ca.size, 512);
+	if (backing_format && !backing)
+		return error_set(err, EINVAL,
+		    "Backing format cannot be used without backing file");
+	ca.backing = backing;
+	ca.backing_format = backing ? backing_format : NULL;
+	rc = create_store(args->name, args->options, args->no_sync, &ca.store,
+	    err);
+	if (rc)
+		return rc;
+	data_file = args->format->has_backing &&
+	    opts_has(args->options, "data_file") ?
+	    opts_take(args->options, "data_file") : NULL;
+	if (data_file) {
+		ca.data_file = data_file;
+		data_full = image_full_backing(args->name, data_file);
+		rc = data_full ? create_store(data_full, args->options,
+		    args->no_sync, &ca.data_store, err) :
+		    error_errno(err, ENOMEM, "creating");
+	}
+	if (!rc)
+		rc = args->format->create(&ca, err);
+	rc = end_store(ca.data_store, data_full, rc, err);
+	return end_store(ca.store, args->name, rc, err);
+}
+
+int image_finish(struct image *img, struct error *err)
+{
+	int rc = image_flush(img, err);
+
+	if (!rc && img->format->finish)
+		rc = img->format->finish(img, err);
+	if (!rc)
+		img->incomplete = false;
+	return rc;
+}
