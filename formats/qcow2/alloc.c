@@ -187,6 +187,11 @@ static const void *block_get(struct qcow2 *q, uint64_t cluster,
 		    "aligned", (unsigned long long)host);
 		return NULL;
 	}
+	if (host >= q->fresh_from) {
+		qcow2_corrupt(q, err, "refcount block at %#llx lies past the "
+		    "end of the file", (unsigned long long)host);
+		return NULL;
+	}
 	key = cluster >> q->rb_slice_shift;
 	t = cache_get(q->rb, key, rb_host(q, cluster), err);
 	if (!t && err->code == ENOBUFS && !qcow2_flush_locked(q, err) &&

@@ -109,9 +109,13 @@ static int copy_table(struct qcow2 *q, uint64_t off, uint64_t old,
 	return rc;
 }
 
-static bool bad_table(const struct qcow2 *q, uint64_t table)
+/* Why a table cannot be changed; NULL: it can. */
+static const char *table_fault(const struct qcow2 *q, uint64_t table)
 {
-	return (table & (q->cluster_size - 1)) || q->meta_conflict;
+	if (table >= q->fresh_from)
+		return "lies past the end of the file";
+	return (table & (q->cluster_size - 1)) || q->meta_conflict ?
+	    "overlaps other tables" : NULL;
 }
 
 /* Nothing at host yet: a new table of zeros in the cache, so that the file
@@ -143,12 +147,12 @@ static int own_table(struct qcow2 *q, uint64_t off, struct error *err)
 {
 	uint64_t i = off >> q->l1_shift, l1e = qcow2_l1_get(q, i);
 	uint64_t old = l1e & L1_OFFSET, host;
+	const char *fault = table_fault(q, old);
 	int rc;
 
-	if (bad_table(q, old))
-		return qcow2_corrupt(q, err,
-		    "L2 table at %#llx overlaps other tables",
-		    (unsigned long long)old);
+	if (fault)
+		return qcow2_corrupt(q, err, "L2 table at %#llx %s",
+		    (unsigned long long)old, fault);
 	if (old && (l1e & ENTRY_COPIED))
 		return 0;
 	if ((rc = qcow2_alloc_table(q, 1, &host, err)))
@@ -209,6 +213,25 @@ static int edit(struct qcow2 *q, uint64_t off, void **t, struct error *err)
 	if ((rc = qcow2_flush_locked(q, err)))
 		return rc;
 	return cache_edit(q->l2, off >> q->slice_shift, host, false, t, err);
+}
+
+/* May what entry e names lose this name?  No entry names a table. */
+static int check_drop(struct qcow2 *q, struct entry e, struct error *err)
+{
+	uint64_t host = e.word & L2_OFFSET, first, end;
+	uint32_t len = q->cluster_size;
+
+	if (e.word & ENTRY_PACKED)
+		qcow2_packed(q, e.word, &host, &len);
+	else if (!host || qcow2_has_data_file(q))
+		return 0;
+	first = host >> q->cluster_bits;
+	end = ((host + len - 1) >> q->cluster_bits) + 1;
+	if ((e.word & ENTRY_PACKED || !(host & (q->cluster_size - 1))) &&
+	    !bits_any(&q->meta, first, end - first))
+		return 0;
+	return qcow2_corrupt(q, err, "cluster at %#llx, of which an L2 entry "
+	    "is to be dropped, holds tables", (unsigned long long)host);
 }
 
 /* What entry e names loses this name. */
@@ -325,13 +348,16 @@ int qcow2_claim(struct image *img, uint64_t off, uint64_t len,
 	return rc;
 }
 
-static void commit_cluster(struct qcow2 *q, void *t, uint64_t cluster,
-    const struct claim *c)
+static int commit_cluster(struct qcow2 *q, void *t, uint64_t cluster,
+    const struct claim *c, struct error *err)
 {
 	struct entry old = entry_get(q, t, entry_index(q, cluster)), new;
 	uint64_t host = align_down(c->dst.host, q->cluster_size) +
 	    (cluster - align_down(c->off, q->cluster_size));
+	int rc = c->cookie[0] == CLAIM_REUSE ? 0 : check_drop(q, old, err);
 
+	if (rc)
+		return rc;
 	if (c->cookie[0] == CLAIM_PACKED) {
 		uint64_t sectors = ((c->dst.host + c->dst.packed_len - 1) >>
 		    9) - (c->dst.host >> 9);
@@ -354,6 +380,7 @@ static void commit_cluster(struct qcow2 *q, void *t, uint64_t cluster,
 	entry_put(q, t, entry_index(q, cluster), new);
 	if (c->cookie[0] != CLAIM_REUSE)
 		drop_entry(q, old);
+	return 0;
 }
 
 int qcow2_commit(struct image *img, struct claim *c, struct error *err)
@@ -366,10 +393,10 @@ int qcow2_commit(struct image *img, struct claim *c, struct error *err)
 
 	if ((rc = edit(q, c->off, &t, err)))
 		return rc;
-	for (; cluster < c->off + c->len; cluster += q->cluster_size)
-		commit_cluster(q, t, cluster, c);
+	for (; !rc && cluster < c->off + c->len; cluster += q->cluster_size)
+		rc = commit_cluster(q, t, cluster, c, err);
 	cache_edited(q->l2, c->off >> q->slice_shift);
-	return 0;
+	return rc;
 }
 
 void qcow2_abandon(struct image *img, struct claim *c)
@@ -436,6 +463,7 @@ static int mark_slice(struct qcow2 *q, uint64_t off, uint64_t end,
 		uint64_t bits = q->ext_l2 ? sub_range(q, cluster, off, end) :
 		    0, i = entry_index(q, cluster);
 		struct entry old = entry_get(q, t, i), new;
+		bool dropped;
 
 		/* Part of a packed cluster: the engine writes the zeros; what
 		 * is only discarded stays. */
@@ -450,9 +478,12 @@ static int mark_slice(struct qcow2 *q, uint64_t off, uint64_t end,
 		new = marked(q, old, bits, kind, flags);
 		if (new.word == old.word && new.bitmap == old.bitmap)
 			continue;
+		dropped = (old.word & ENTRY_PACKED) ||
+		    (new.word & L2_OFFSET) != (old.word & L2_OFFSET);
+		if (dropped && (rc = check_drop(q, old, err)))
+			break;
 		entry_put(q, t, i, new);
-		if ((old.word & ENTRY_PACKED) ||
-		    (new.word & L2_OFFSET) != (old.word & L2_OFFSET))
+		if (dropped)
 			drop_entry(q, old);
 	}
 	cache_edited(q->l2, off >> q->slice_shift);
@@ -510,10 +541,14 @@ int qcow2_clear(struct qcow2 *q, uint64_t from, uint64_t to,
 
 			if (!old.word && !old.bitmap)
 				continue;
+			if ((rc = check_drop(q, old, err)))
+				break;
 			entry_put(q, t, i, (struct entry){ 0, 0 });
 			drop_entry(q, old);
 		}
 		cache_edited(q->l2, from >> q->slice_shift);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -529,7 +564,7 @@ int qcow2_clear_tables(struct qcow2 *q, uint64_t first, struct error *err)
 
 		if (!(l1e & L1_OFFSET))
 			continue;
-		if (bad_table(q, l1e & L1_OFFSET))
+		if (table_fault(q, l1e & L1_OFFSET))
 			return qcow2_corrupt(q, err, "L1 entry %#llx is "
 			    "invalid", (unsigned long long)l1e);
 		/* Each of a shared table's clusters is counted once for us,
