@@ -42,22 +42,74 @@ static struct store *under_of(struct store *s)
 	return s->state;
 }
 
+/* After a write: writers may overtake each other. */
 static int follow(struct store *s, int rc)
 {
-	atomic_store(&s->size, store_size(under_of(s)));
+	uint64_t now = store_size(under_of(s)), size = store_size(s);
+
+	while (size < now &&
+	    !atomic_compare_exchange_weak(&s->size, &size, now))
+		;
 	return rc;
+}
+
+/* A guest that reads what it writes at the same time gets either: on a disk
+ * that is no race, and the thread sanitizer is told so. */
+#ifdef __SANITIZE_THREAD__
+void AnnotateIgnoreReadsBegin(const char *, int);
+void AnnotateIgnoreReadsEnd(const char *, int);
+void AnnotateIgnoreWritesBegin(const char *, int);
+void AnnotateIgnoreWritesEnd(const char *, int);
+#else
+#define AnnotateIgnoreReadsBegin(file, line)
+#define AnnotateIgnoreReadsEnd(file, line)
+#define AnnotateIgnoreWritesBegin(file, line)
+#define AnnotateIgnoreWritesEnd(file, line)
+#endif
+
+static bool is_data(enum store_event e)
+{
+	return e == EVENT_DATA || e == EVENT_COW_READ ||
+	    e == EVENT_COW_WRITE || e == EVENT_PACKED_READ ||
+	    e == EVENT_PACKED_WRITE;
+}
+
+static void look_away(enum store_event event)
+{
+	if (is_data(event)) {
+		AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+		AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+	}
+}
+
+static void look_again(enum store_event event)
+{
+	if (is_data(event)) {
+		AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+		AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+	}
 }
 
 static int lent_preadv(struct store *s, const struct iovec *iov, int n,
     uint64_t off, enum store_event event, struct error *err)
 {
-	return store_preadv(under_of(s), iov, n, off, event, err);
+	int rc;
+
+	look_away(event);
+	rc = store_preadv(under_of(s), iov, n, off, event, err);
+	look_again(event);
+	return rc;
 }
 
 static int lent_pwritev(struct store *s, const struct iovec *iov, int n,
     uint64_t off, enum store_event event, struct error *err)
 {
-	return follow(s, store_pwritev(under_of(s), iov, n, off, event, err));
+	int rc;
+
+	look_away(event);
+	rc = store_pwritev(under_of(s), iov, n, off, event, err);
+	look_again(event);
+	return follow(s, rc);
 }
 
 static int lent_zero(struct store *s, uint64_t off, uint64_t len,
@@ -80,7 +132,10 @@ static int lent_sync(struct store *s, struct error *err)
 static int lent_resize(struct store *s, uint64_t size,
     enum store_prealloc prealloc, struct error *err)
 {
-	return follow(s, store_resize(under_of(s), size, prealloc, err));
+	int rc = store_resize(under_of(s), size, prealloc, err);
+
+	atomic_store(&s->size, store_size(under_of(s)));
+	return rc;
 }
 
 static int lent_extent(struct store *s, uint64_t off, uint64_t len,
