@@ -400,23 +400,54 @@ int image_ref(struct image *img, const char *name, struct opts *node,
 
 /* ---- the chain */
 
+/* None of the layers from top to end (itself not one) is this file. */
+static int check_loop(struct image *top, const struct image *end,
+    const char *name, uint64_t dev, uint64_t ino, struct error *err)
+{
+	struct store_stat st;
+	unsigned depth = 1;
+	int rc;
+
+	for (struct image *i = top; i != end; i = i->backing, depth++) {
+		if ((rc = store_stat(i->store, &st, err)))
+			return rc;
+		if (ino && st.dev == dev && st.ino == ino)
+			return error_set(err, ELOOP,
+			    "the backing chain loops: '%s' is also layer %u",
+			    name, depth);
+	}
+	return 0;
+}
+
+/* A layer that is locked for writing is in use below itself, too: then the
+ * loop is what is wrong. */
+static bool names_layer(struct image *top, const struct image *img,
+    struct error *err)
+{
+	AUTO_FREE char *full = img->backing_name ?
+	    image_full_backing(img->store->name, img->backing_name) : NULL;
+	const char *path = full ? name_path(full) : NULL;
+	struct error loop;
+	struct stat st;
+
+	if (!path || stat(path, &st) || check_loop(top, NULL, path, st.st_dev,
+	    st.st_ino, &loop) != -ELOOP)
+		return false;
+	*err = loop;
+	return true;
+}
+
 static int check_chain(struct image *top, struct image *img,
     struct error *err)
 {
-	struct store_stat st, other;
+	struct store_stat st;
 	unsigned depth = 1;
 	int rc = store_stat(img->store, &st, err);
 
-	if (rc)
+	if (rc || (rc = check_loop(top, img, img->name, st.dev, st.ino, err)))
 		return rc;
-	for (struct image *i = top; i != img; i = i->backing, depth++) {
-		if ((rc = store_stat(i->store, &other, err)))
-			return rc;
-		if (st.ino && st.dev == other.dev && st.ino == other.ino)
-			return error_set(err, ELOOP,
-			    "the backing chain loops: '%s' is also layer %u",
-			    img->name, depth);
-	}
+	for (struct image *i = top; i != img; i = i->backing)
+		depth++;
 	if (depth > CHAIN_LIMIT)
 		return error_set(err, EMLINK,
 		    "the backing chain has more than %d layers", CHAIN_LIMIT);
@@ -490,7 +521,9 @@ static int open_chain(struct image *top, struct opts *node,
 		const char *unknown;
 
 		if (!next) {
-			if (err->code)
+			if (err->code && names_layer(top, img, err))
+				rc = -ELOOP;
+			else if (err->code)
 				rc = img->args.policy == POLICY_PEER ?
 				    error_prefix(err,
 				    "Could not open backing file") :
