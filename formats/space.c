@@ -181,23 +181,9 @@ static int release(struct image *img, struct error *err)
 	return rc;
 }
 
-static int flush(struct image *img, struct error *err)
-{
-	const struct format *fmt = img->format;
-	int rc;
-
-	if (fmt->flush && (rc = fmt->flush(img, err)))
-		return rc;
-	for (unsigned i = 0; i < img->store_count; i++)
-		if ((rc = store_sync(img->stores[i], err)))
-			return rc;
-	if (fmt->has_dropped && fmt->has_dropped(img))
-		return release(img, err);
-	return 0;
-}
-
 int image_flush(struct image *img, struct error *err)
 {
+	const struct format *fmt = img->format;
 	int failed, rc;
 
 	if (!img->writable)
@@ -207,12 +193,14 @@ int image_flush(struct image *img, struct error *err)
 		return error_set(err, failed,
 		    "an earlier error left the image unusable");
 	atomic_store_explicit(&img->want_flush, false, memory_order_relaxed);
-	rc = flush(img, err);
-	/* D6: a full disk may have room again; after anything else nobody
-	 * knows what the medium holds. */
-	if (rc == -EIO)
-		atomic_store(&img->failed, EIO);
-	return rc;
+	if (fmt->flush && (rc = fmt->flush(img, err)))
+		return rc;
+	for (unsigned i = 0; i < img->store_count; i++)
+		if ((rc = store_sync(img->stores[i], err)))
+			return rc;
+	if (fmt->has_dropped && fmt->has_dropped(img))
+		return release(img, err);
+	return 0;
 }
 
 int image_resize(struct image *img, uint64_t size, const char *prealloc,
