@@ -110,7 +110,9 @@ UNIT_SRC    := $(wildcard tests/lib/*.c tests/formats/*.c)
 CRASH_SRC   := $(wildcard tests/crash/*.c)
 FUZZ_SRC    := $(wildcard tests/fuzz/*.c)
 REPLAY_SRC  := tests/fuzz/replay/main.c
-TEST_SRC    := $(SUPPORT_SRC) $(UNIT_SRC) $(CRASH_SRC) $(FUZZ_SRC) $(REPLAY_SRC)
+BENCH_SRC   := $(wildcard tests/bench/*.c)
+TEST_SRC    := $(SUPPORT_SRC) $(UNIT_SRC) $(CRASH_SRC) $(FUZZ_SRC) \
+	$(REPLAY_SRC) $(BENCH_SRC)
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$1)
 ALL_SRC := $(LIB_SRC) $(CLI_SRC) $(foreach t,$(TOOLS),$(call tool_src,$t)) \
@@ -247,10 +249,13 @@ man:
 	$(if $(wildcard man/*.[1-8]),mandoc -Tlint -W warning \
 		$(wildcard man/*.[1-8]),@echo "no pages in man/" >&2; exit 1)
 
-bench: all
-	@test -x tests/bench/run || { echo "tests/bench/run is not there" >&2; \
-	exit 1; }
-	$(Q)tests/bench/run
+BENCH := $(patsubst %.c,$(B)/%,$(BENCH_SRC))
+bench: all $(BENCH)
+	$(Q)BUILD=$(CURDIR)/$(B) tests/bench/run
+
+$(BENCH): $(B)/tests/%: $(B)/obj/tests/%.o
+	$(call say,LD,$@)
+	$(link)
 
 # --- Installation -----------------------------------------------------------
 
