@@ -84,6 +84,11 @@ static bool path_within(const char *path, const char *folder)
 	    (path[n] == '/' || path[n] == '\0');
 }
 
+static bool of_system(const char *path)
+{
+	return path_within(path, "/proc") || path_within(path, "/sys");
+}
+
 /* May this name, found inside an image, be followed? */
 static int allow_reference(const struct image *img, const char *name,
     const char *full, bool own_folder, struct error *err)
@@ -98,8 +103,8 @@ static int allow_reference(const struct image *img, const char *name,
 		return 0;
 	if (name_scheme_len(name) && !name_has_scheme(name, "file"))
 		why = "it is not a plain path";
-	else if ((real = realpath(name_path(full), NULL)) &&
-	    (path_within(real, "/proc") || path_within(real, "/sys")))
+	else if (of_system(name_path(full)) ||
+	    ((real = realpath(name_path(full), NULL)) && of_system(real)))
 		why = "it names a file of the system";
 	else if (own_folder && real && img->store->fd >= 0) {
 		char link[64];

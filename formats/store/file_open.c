@@ -52,6 +52,13 @@ static int open_again(int fd, const char *path, int flags)
 	return -ESTALE;
 }
 
+/* By H3: a name found inside an image. */
+static int refuse(const char *path, const char *why, struct error *err)
+{
+	return error_set(err, EREFUSED, "refused to follow '%s': %s (allow "
+	    "with --allow-external)", path, why);
+}
+
 /* Only what can be an image; "special" says what H3 allows.  st is of the
  * descriptor. */
 static int check_kind(int fd, const char *path, const struct stat *st,
@@ -64,6 +71,12 @@ static int check_kind(int fd, const char *path, const struct stat *st,
 		return error_set(err, EISDIR, args->create ?
 		    "Could not create '%s': Is a directory" :
 		    "'file' driver requires '%s' to be a regular file", path);
+	if (args->no_special && type != S_IFREG &&
+	    !(type == S_IFBLK && args->allow_block))
+		return refuse(path, "it is not a regular file", err);
+	if (args->no_special && type == S_IFREG && fstatfs(fd, &fs) == 0 &&
+	    (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC))
+		return refuse(path, "it is not a file on a disk", err);
 	if (type == S_IFIFO || type == S_IFSOCK)
 		return error_set(err, EINVAL, "'%s' is a %s, not a regular "
 		    "file or block device", path,
@@ -74,15 +87,6 @@ static int check_kind(int fd, const char *path, const struct stat *st,
 	    st->st_rdev != makedev(1, 5))
 		return error_set(err, EINVAL, "'%s' is a character device, "
 		    "not a regular file or block device", path);
-	if (!args->no_special)
-		return 0;
-	if (type != S_IFREG && !(type == S_IFBLK && args->allow_block))
-		return error_set(err, EPERM, "'%s' is not a regular file",
-		    path);
-	if (type == S_IFREG && fstatfs(fd, &fs) == 0 &&
-	    (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC))
-		return error_set(err, EPERM, "'%s' is not a file on a disk",
-		    path);
 	return 0;
 }
 
