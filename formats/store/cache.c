@@ -24,9 +24,10 @@ enum { WAYS = 8, AHEAD_MAX = 15 };
 struct cache_slot {
 	_Atomic uint64_t key;
 	atomic_uint seq;
-	_Atomic bool used;	/* since the clock's hand passed */
 	bool dirty, busy;
 	uint64_t host;
+	_Atomic bool used;	/* since the clock's hand passed; apart from
+				 * dirty and busy, which are read as one */
 };
 
 struct cache {
