@@ -103,8 +103,8 @@ struct checker {
 	uint64_t *refs;
 	size_t ref_count, ref_cap;
 
-	/* One bit for each active L1 entry: its table is named elsewhere too
-	 * and walked from the list; it has entries with a cluster; it has
+	/* One bit for each active L1 entry: its table was in use before and
+	 * is walked from the list; it has entries with a cluster; it has
 	 * impossible entries. */
 	uint64_t *deferred, *plain, *suspect;
 	bool uncopied;		/* an active entry has no copied flag */
@@ -155,7 +155,7 @@ int checker_add_ref(struct checker *, uint64_t host, uint64_t times,
 /* Counts what all L2 tables name. */
 int checker_walk(struct checker *, struct error *);
 /* Is a cluster that the active L1 names as a table nothing else besides? */
-bool checker_only_table(struct checker *, uint64_t host);
+bool checker_only_table(struct checker *, uint64_t host, uint64_t l1_index);
 /* Repairs the entries that set "misplaced", once all is counted. */
 int checker_forget_places(struct checker *, struct error *);
 /* The cached slices of this table are not what is on disk. */

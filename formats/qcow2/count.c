@@ -75,7 +75,8 @@ void counts_fini(struct counts *c)
 	c->root = NULL;
 }
 
-/* Where the pointer of a page is kept; NULL: there is none (make: no memory). */
+/* Where the pointer of a page is kept; NULL: there is none (make: no memory
+ * for it). */
 static void **slot(struct counts *c, uint64_t page, bool make,
     struct error *err)
 {
@@ -144,7 +145,8 @@ int counts_add_slowly(struct counts *c, uint64_t i, uint64_t times,
 	s = slot(c, i >> COUNT_PAGE_BITS, true, err);
 	if (!s)
 		return -err->code;
-	v = *s ? counts_load(page_of(*s), width_of(*s), i & (COUNT_PAGE - 1)) : 0;
+	v = *s ? counts_load(page_of(*s), width_of(*s),
+	    i & (COUNT_PAGE - 1)) : 0;
 	c->shared |= v != 0 || times > 1;
 	if (!add_ok(v, times, &v))
 		v = UINT64_MAX;

@@ -363,7 +363,7 @@ static int copied_l2(struct checker *k, uint8_t *table, uint64_t host,
 	/* What looks like no table and is something else besides may be the
 	 * guest's data. */
 	bool fix = may_fix(k) && !(bit_get(k->suspect, l1_index) &&
-	    !checker_only_table(k, host));
+	    !checker_only_table(k, host, l1_index));
 
 	for (uint64_t i = 0; i < n; i += step) {
 		uint64_t e = be64toh(words[i]), count = 1;

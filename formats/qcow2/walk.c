@@ -63,8 +63,8 @@ int checker_add_ref(struct checker *k, uint64_t host, uint64_t times,
 	return 0;
 }
 
-/* How often is this table named by others?  It is not walked again. */
-static uint64_t take_ref(struct checker *k, uint64_t host)
+/* Where the table is in the list, NULL: nowhere. */
+static uint64_t *find_ref(struct checker *k, uint64_t host)
 {
 	uint64_t cluster = host >> k->q->cluster_bits;
 	size_t from = 0, to = k->ref_count;
@@ -77,10 +77,19 @@ static uint64_t take_ref(struct checker *k, uint64_t host)
 		else
 			to = mid;
 	}
-	if (from == k->ref_count || k->refs[from] >> REF_BITS != cluster)
+	return from < k->ref_count && k->refs[from] >> REF_BITS == cluster ?
+	    &k->refs[from] : NULL;
+}
+
+/* How often is this table named by others?  It is not walked again. */
+static uint64_t take_ref(struct checker *k, uint64_t host)
+{
+	uint64_t *ref = find_ref(k, host);
+
+	if (!ref)
 		return 0;
-	k->refs[from] |= REF_DONE;
-	return k->refs[from] & REF_TIMES_MAX;
+	*ref |= REF_DONE;
+	return *ref & REF_TIMES_MAX;
 }
 
 /* ---- L2 tables */
@@ -229,11 +238,11 @@ static int walk(struct checker *k, struct table *t, struct error *err)
 	return 0;
 }
 
-static int walk_active(struct checker *k, uint8_t *words, uint64_t host,
-    uint64_t l1_index, struct error *err)
+static int walk_times(struct checker *k, uint8_t *words, uint64_t host,
+    uint64_t l1_index, uint64_t times, struct error *err)
 {
 	struct table t = { .words = (void *)words, .host = host,
-	    .times = 1 + take_ref(k, host), .active = true };
+	    .times = times, .active = true };
 	uint64_t before = k->c->corruptions;
 	int rc = walk(k, &t, err);
 
@@ -242,6 +251,41 @@ static int walk_active(struct checker *k, uint8_t *words, uint64_t host,
 	if (k->c->corruptions != before)
 		bit_set(k->suspect, l1_index);
 	return rc;
+}
+
+static int walk_active(struct checker *k, uint8_t *words, uint64_t host,
+    uint64_t l1_index, struct error *err)
+{
+	return walk_times(k, words, host, l1_index, 1 + take_ref(k, host),
+	    err);
+}
+
+/* Tables that were in use before the active L1 named them, as what else ever:
+ * each once, all its names are in the list. */
+static int walk_deferred(struct checker *k, struct error *err)
+{
+	const struct qcow2 *q = k->q;
+
+	for (uint64_t i = 0; i < q->h.l1_size; i++) {
+		uint64_t host = qcow2_l1_get(q, i) & L1_OFFSET, *ref;
+		bool zero;
+		int rc;
+
+		if (!bit_get(k->deferred, i) || (host & (q->cluster_size - 1)))
+			continue;
+		ref = find_ref(k, host);
+		if (!ref || (*ref & REF_DONE))
+			continue;
+		*ref |= REF_DONE;
+		rc = checker_read(k, k->buf, host, q->cluster_size,
+		    EVENT_L2_LOAD, &zero, err);
+		if (!rc && !zero)
+			rc = walk_times(k, k->buf, host, i, *ref &
+			    REF_TIMES_MAX, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
 static int walk_refs(struct checker *k, struct error *err)
@@ -333,8 +377,10 @@ int checker_walk(struct checker *k, struct error *err)
 	int rc;
 
 	merge_refs(k);
-	rc = checker_tables(k, NULL, walk_active, err);
-	return rc ? rc : walk_refs(k, err);
+	if ((rc = checker_tables(k, NULL, walk_active, err)) ||
+	    (k->ref_count && (rc = walk_deferred(k, err))))
+		return rc;
+	return walk_refs(k, err);
 }
 
 /* ---- preallocated clusters at impossible places */
@@ -359,8 +405,6 @@ static int forget_places(struct checker *k, uint64_t *words, uint64_t host,
 	const unsigned step = q->ext_l2 ? 2 : 1;
 	const uint64_t n = (uint64_t)q->cluster_size / 8;
 
-	if (counts_get(&k->counts, host >> q->cluster_bits) != times)
-		return 0;
 	for (uint64_t i = 0; i < n; i += step) {
 		uint64_t e = be64toh(words[i]);
 		uint64_t bitmap = step == 2 ? be64toh(words[i + 1]) : 0;
@@ -382,15 +426,18 @@ static int forget_places(struct checker *k, uint64_t *words, uint64_t host,
 	return 0;
 }
 
-bool checker_only_table(struct checker *k, uint64_t host)
+bool checker_only_table(struct checker *k, uint64_t host, uint64_t l1_index)
 {
-	return counts_get(&k->counts, host >> k->q->cluster_bits) ==
+	return !bit_get(k->deferred, l1_index) &&
+	    counts_get(&k->counts, host >> k->q->cluster_bits) ==
 	    1 + take_ref(k, host);
 }
 
 static int forget_active(struct checker *k, uint8_t *words, uint64_t host,
     uint64_t l1_index, struct error *err)
 {
+	if (!checker_only_table(k, host, l1_index))
+		return 0;
 	checker_drop_table(k->q, l1_index);
 	return forget_places(k, (void *)words, host, 1 + take_ref(k, host),
 	    err);
@@ -402,14 +449,16 @@ int checker_forget_places(struct checker *k, struct error *err)
 
 	for (size_t i = 0; !rc && i < k->ref_count; i++) {
 		uint64_t host = k->refs[i] >> REF_BITS << k->q->cluster_bits;
+		uint64_t times = k->refs[i] & REF_TIMES_MAX;
 		bool zero = true;
 
-		if (!(k->refs[i] & REF_DONE))
+		if (!(k->refs[i] & REF_DONE) && times == counts_get(
+		    &k->counts, k->refs[i] >> REF_BITS))
 			rc = checker_read(k, k->buf, host, k->q->cluster_size,
 			    EVENT_L2_LOAD, &zero, err);
 		if (!rc && !zero)
-			rc = forget_places(k, (void *)k->buf, host,
-			    k->refs[i] & REF_TIMES_MAX, err);
+			rc = forget_places(k, (void *)k->buf, host, times,
+			    err);
 	}
 	return rc ? rc : store_sync(k->q->store, err);
 }
