@@ -296,6 +296,51 @@ static void packed_clusters(void)
 	finish(img, fault);
 }
 
+/* ---- tables that come and go */
+
+/* A place has the pattern of its own offset. */
+static void *read_about(void *arg)
+{
+	struct worker *w = arg;
+	struct dice d = { w->number + 3000 };
+	uint8_t buf[4 * SECTOR], want[4 * SECTOR];
+
+	for (unsigned i = 0; i < ROUNDS * 8 && !w->failures; i++) {
+		uint64_t off = dice_below(&d, SIZE / SECTOR - 4) * SECTOR;
+
+		if (image_read(w->image, buf, sizeof(buf), off, &w->err))
+			bad(w, "read", off);
+		guest_pattern(want, off, sizeof(want), 7, true);
+		if (memcmp(buf, want, sizeof(buf)))
+			bad(w, "other data", off);
+	}
+	return NULL;
+}
+
+/* 32 tables in a cache for 8; one of two places is another's host order, so
+ * that a table read for another gives other data. */
+static void a_cache_too_small(void)
+{
+	struct open_args a = { .format = "qcow2" };
+	struct store *fault;
+	struct image *img = make("cluster_size=512", false, &fault);
+	uint8_t buf[SECTOR];
+
+	for (uint64_t i = 0; i < SIZE / SECTOR; i++) {
+		uint64_t off = i * 37 % (SIZE / SECTOR) * SECTOR;
+
+		guest_pattern(buf, off, SECTOR, 7, true);
+		CU_ASSERT_EQUAL_FATAL(image_write(img, buf, SECTOR, off, 0,
+		    &err), 0);
+	}
+	CU_ASSERT_EQUAL_FATAL(image_close(img, &err), 0);
+	img = image_in(store_lend(fault, &err), &a, "l2-cache-size=1k",
+	    &err);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(img);
+	run(img, 1, NULL, THREADS, read_about);
+	finish(img, fault);
+}
+
 /* ---- windows held open */
 
 /* Between claim and commit of one cluster its neighbour writes: two claims of
@@ -469,6 +514,7 @@ static const struct unit_test tests[] = {
 	{ "lazy refcounts", lazy },
 	{ "large requests", large_requests },
 	{ "compressed clusters", packed_clusters },
+	{ "a cache too small for its readers", a_cache_too_small },
 	{ "two claims of one cluster wait for each other",
 	    two_claims_of_one_cluster },
 	{ "what a slow reader reads is not given away",

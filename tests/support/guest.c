@@ -414,13 +414,16 @@ void guest_fini(struct guest *g)
 void guest_pattern(void *buf, uint64_t off, uint64_t len, uint64_t seq,
     bool easy)
 {
+	unsigned per_word = easy ? GUEST_SECTOR : 8;
+	uint64_t word = 0;
 	uint8_t *b = buf;
 
 	for (uint64_t i = 0; i < len; i++) {
-		uint64_t word = (off + i) / (easy ? GUEST_SECTOR : 8);
+		uint64_t at = off + i;
 
-		b[i] = (uint8_t)(dice_mix(seq << 40 ^ word) >>
-		    (off + i) % 8 * 8);
+		if (i == 0 || at % per_word == 0)
+			word = dice_mix(seq << 40 ^ at / per_word);
+		b[i] = (uint8_t)(word >> at % 8 * 8);
 	}
 }
 
