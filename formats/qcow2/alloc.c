@@ -16,8 +16,10 @@
  */
 #include "qcow2/qcow2.h"
 
-/* So many dropped pieces wait for a flush before one is asked for. */
-enum { DROPS_MAX = 1 << 16 };
+/* So many dropped pieces, or bytes in them, wait for a flush or for release()
+ * before they are asked for: else a guest that never flushes makes the file
+ * grow for ever. */
+enum { DROPS_MAX = 1 << 16, WAITING_MAX = 256 << 20 };
 
 /* ---- refcounts in a block */
 
@@ -601,7 +603,9 @@ void qcow2_drop(struct qcow2 *q, uint64_t host, uint64_t len, bool packed)
 	struct qcow2_dropped one = { host, len, packed };
 
 	push(&q->dropped, &one);
-	if (q->dropped.n >= DROPS_MAX)
+	q->waiting += len;
+	if (q->dropped.n + q->durable.n >= DROPS_MAX ||
+	    q->waiting >= WAITING_MAX)
 		q->image->want_flush = true;
 }
 
@@ -660,6 +664,7 @@ int qcow2_release_locked(struct qcow2 *q, struct error *err)
 			    (c - punch) << q->cluster_bits, &ignored);
 	}
 	q->durable.n = 0;
+	q->waiting = 0;
 	return rc;
 }
 

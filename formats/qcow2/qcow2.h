@@ -117,6 +117,7 @@ struct qcow2 {
 	uint64_t fresh_from;		/* L: host offsets from here were never written */
 	struct qcow2_drops dropped;	/* L: since the last flush */
 	struct qcow2_drops durable;	/* L: dropped, and a flush has passed */
+	uint64_t waiting;		/* L: bytes in both, and more */
 	struct bits meta;		/* clusters of tables; changed under L */
 	bool meta_known;		/* L: meta is filled */
 	bool dirty_set;			/* L: we set the dirty bit */
