@@ -102,7 +102,8 @@ unsigned cowbird_format_can(const char *format);
  *		the file
  * format	NULL: guessed from the contents.  Never guess about a disk
  *		that a guest may write to and that was raw: it can make itself
- *		look like anything
+ *		look like anything.  (While it is open a guess holds: writes
+ *		that would make a raw image look like another are EPERM)
  * options	"key=value,key=value", as the tools take them behind
  *		--image-opts, such as "driver=raw,offset=1M"; ",," is a comma
  *		in a value; NULL: none

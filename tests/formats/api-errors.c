@@ -132,6 +132,19 @@ static void read_only_images_are_not_written(void)
 	CU_ASSERT_EQUAL(cowbird_close(img, &err), 0);
 }
 
+static void a_guessed_raw_image_stays_raw(void)
+{
+	struct cowbird_image *img = cowbird_open("e.raw", NULL, NULL,
+	    COWBIRD_WRITABLE, &err);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(img);
+	memcpy(buf, "QFI\xfb\0\0\0\3", 8);
+	CU_ASSERT(failed_with(cowbird_write(img, buf, 512, 0, 0, &err),
+	    EPERM));
+	CU_ASSERT_EQUAL(cowbird_write(img, buf, 512, 4096, 0, &err), 0);
+	CU_ASSERT_EQUAL(cowbird_close(img, &err), 0);
+}
+
 static void a_second_writer_is_shut_out(void)
 {
 	struct cowbird_image *img = cowbird_open("e.raw", "raw", NULL,
@@ -191,6 +204,8 @@ int main(void)
 		    what_a_format_cannot_do_is_not_supported },
 		{ "read-only images are not written",
 		    read_only_images_are_not_written },
+		{ "a guessed raw image stays raw",
+		    a_guessed_raw_image_stays_raw },
 		{ "a second writer is shut out", a_second_writer_is_shut_out },
 		{ "references are followed only as far as allowed",
 		    references_are_followed_only_as_far_as_allowed },
