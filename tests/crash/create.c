@@ -54,13 +54,14 @@ static struct store *new_fault(struct error *err)
 	return s;
 }
 
-/* Calls see() for states of all steps of a record. */
+/* Calls see() for states of all steps of a record, or of some. */
 static void each_cut(struct store *fault, unsigned from,
     int (*see)(struct store *, bool last, void *, struct error *), void *arg,
     const char *what)
 {
 	static const unsigned keeps[] = { 256, 0, 128, 64, 128, 230 };
-	unsigned steps = fault_steps(fault), every = steps / 300 + 1;
+	unsigned steps = fault_steps(fault), most = run.limit / 150 + 6;
+	unsigned every = steps * ARRAY_LEN(keeps) / most + 1;
 	struct error err;
 
 	for (unsigned n = from; n <= steps; n += n + every < steps ? every :
@@ -70,8 +71,7 @@ static void each_cut(struct store *fault, unsigned from,
 			struct store *s = fault_cut(fault, n, seed, keeps[i],
 			    &err);
 
-			if (run.states++ >= run.limit)
-				n = steps;
+			run.states++;
 			if (!s || see(s, n == steps, arg, &err)) {
 				fail(what, n, seed, &err);
 				return;
