@@ -246,6 +246,9 @@ static void take_data(struct copier *c, struct piece *p, struct error *err,
 			p->len = c->at + len - p->off;
 		advance(c, len);
 	}
+	if (c->args->pack)	/* ... or where they fill up the unit */
+		p->len = min64(align_up(p->off + p->len, c->unit), c->at) -
+		    p->off;
 }
 
 /* Fills in p; false: nothing is left, or an error was noted. */
