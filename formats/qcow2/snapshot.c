@@ -5,8 +5,8 @@
  * The table has no length of its own: an entry says how long it is, and the
  * next one follows on the next multiple of eight.  So it is read through a
  * window that moves with the entries, and every step is held against the
- * table's limit and the end of the file.  The L1 tables that entries name are
- * not looked at here: whoever uses one checks it.
+ * table's limit and the end of the file, and so are the L1 tables that the
+ * entries name, except for check, which says itself what is wrong with them.
  */
 #include "qcow2/check.h"
 
@@ -43,6 +43,21 @@ static const uint8_t *look(struct qcow2 *q, struct window *w, uint64_t off,
 	w->off = off;
 	w->len = want;
 	return w->buf;
+}
+
+static int check_l1(const struct qcow2 *q, const struct qcow2_snapshot *s,
+    unsigned i, struct error *err)
+{
+	uint64_t bytes = s->l1_size * 8ull;
+
+	if (bytes > L1_MAX_BYTES)
+		return error_set(err, EFBIG, "snapshot table entry %u: L1 table "
+		    "too large", i);
+	if (s->l1_offset % q->cluster_size || !range_ok(s->l1_offset, bytes,
+	    align_up(store_size(q->store), q->cluster_size)))
+		return error_set(err, EINVAL, "snapshot table entry %u: L1 table "
+		    "offset invalid", i);
+	return 0;
 }
 
 /* Reads entry i at off; *len: what it takes. */
@@ -92,8 +107,9 @@ static int read_entry(struct qcow2 *q, struct window *w, unsigned i,
 		.icount = extra >= 24 ? be64_get(x.icount) : UINT64_MAX,
 	};
 	*incomplete = q->h.version >= 3 && extra < 16;
-	return s->info.id && s->info.name ? 0 :
-	    error_errno(err, ENOMEM, "snapshot table");
+	if (!s->info.id || !s->info.name)
+		return error_errno(err, ENOMEM, "snapshot table");
+	return lenient ? 0 : check_l1(q, s, i, err);
 }
 
 static int load(struct qcow2 *q, bool lenient, struct qcow2_snapshot **out,
