@@ -94,7 +94,7 @@ static void what_is_flushed_survives_alone(void)
 
 struct watch {
 	struct store *fault;
-	unsigned syncs, data, refblocks, l2, l1;	/* at their first write */
+	unsigned syncs, data, refblocks, l2, l1;	/* at their first */
 	unsigned now;
 };
 
