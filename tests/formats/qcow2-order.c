@@ -325,11 +325,13 @@ static void a_failed_copy_of_a_table_has_no_after_effect(void)
 	OK(store_snapshot(s, "one", &err));
 	fault = fault_open(s, &err);
 	img = image_in(store_lend(fault, &err), &a, NULL, &err);
+	put(img, far + CLUSTER, 4);
 	guest_pattern(buf, 0, CLUSTER, 9, false);
 	OK(fault_add(fault, &r, &err));
 	CU_ASSERT_EQUAL(image_write(img, buf, CLUSTER, 0, 0, &err), -EIO);
 	fault_clear(fault);
-	put(img, far + CLUSTER, 4);
+	/* Takes the place that the copy was to have. */
+	put(img, far + (1 << 20), 5);
 	OK(image_close(img, &err));
 	img = image_in(store_lend(fault, &err), &a, NULL, &err);
 	OK(image_sound(img, &err));
@@ -337,6 +339,7 @@ static void a_failed_copy_of_a_table_has_no_after_effect(void)
 	CU_ASSERT_TRUE(has(img, 1ull << 30, 2));
 	CU_ASSERT_TRUE(has(img, far, 3));
 	CU_ASSERT_TRUE(has(img, far + CLUSTER, 4));
+	CU_ASSERT_TRUE(has(img, far + (1 << 20), 5));
 	end(img, fault);
 }
 
