@@ -21,6 +21,10 @@
  * grow for ever. */
 enum { DROPS_MAX = 1 << 16, WAITING_MAX = 256 << 20 };
 
+/* So many clusters of tables are guarded: 16 TiB in 4 KiB clusters have an
+ * eighth of it. */
+enum { META_MAX = 1 << 26 };
+
 /* ---- refcounts in a block */
 
 uint64_t qcow2_refcount_get(const void *block, uint64_t i, unsigned order)
@@ -102,6 +106,10 @@ static int add_meta(struct qcow2 *q, uint64_t host, uint64_t bytes,
 
 	if (!n)
 		return 0;
+	/* H6: tables fill what no honest image comes near to. */
+	if ((q->meta_count += n) > META_MAX)
+		return error_set(err, EFBIG, "the image's tables are larger "
+		    "than this program takes");
 	rc = bits_add(&q->meta, first, n, &was, err);
 	if (was)
 		q->meta_conflict = true;

@@ -119,6 +119,7 @@ struct qcow2 {
 	struct qcow2_drops durable;	/* L: dropped, and a flush has passed */
 	uint64_t waiting;		/* L: bytes in both, and more */
 	struct bits meta;		/* clusters of tables; changed under L */
+	uint64_t meta_count;		/* L: clusters ever added to it */
 	bool meta_known;		/* L: meta is filled */
 	bool dirty_set;			/* L: we set the dirty bit */
 	struct qcow2_track *track;	/* enabled bitmaps; contents L */
