@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -67,10 +68,11 @@ static int check_create_options(const struct image_create_args *args,
 	return 0;
 }
 
-/* Opens the backing file to see that it is there, and how large. */
+/* Opens the backing file to see that it is there, and how large.  Neither
+ * the new image nor its data file may take the place of what it lies on. */
 static int check_backing(const struct image_create_args *args,
-    const char *backing, const char *format, uint64_t *size,
-    struct error *err)
+    const char *backing, const char *format, const char *data_full,
+    uint64_t *size, struct error *err)
 {
 	struct open_args oa = { .format = format, .policy = args->policy };
 	AUTO_FREE char *full = image_full_backing(args->name, backing);
@@ -91,7 +93,11 @@ static int check_backing(const struct image_create_args *args,
 		return rc;
 	}
 	rc = 0;
-	if (!format)
+	if (image_uses(img, args->name) ||
+	    (data_full && image_uses(img, data_full)))
+		rc = error_set(err, EINVAL, "would take the place of its own "
+		    "backing file '%s', or of one below it", backing);
+	else if (!format)
 		rc = error_set(err, EINVAL,
 		    "Backing file specified without backing format%s"
 		    "Detected format of %s.",
@@ -101,6 +107,17 @@ static int check_backing(const struct image_create_args *args,
 		*size = img->size;
 	image_close(img, &(struct error){ 0 });
 	return rc;
+}
+
+/* Are these two names of one file? */
+static bool same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	a = a ? name_path(a) : NULL;
+	b = b ? name_path(b) : NULL;
+	return a && b && !stat(a, &x) && !stat(b, &y) &&
+	    x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 static int create_store(const char *name, struct opts *options,
@@ -149,6 +166,7 @@ int image_create(const struct image_create_args *args, uint64_t *size,
 	    .options = args->options, .incomplete = args->incomplete };
 	uint64_t given = UINT64_MAX;
 	AUTO_FREE char *data_full = NULL;
+	AUTO_FREE char *full = NULL;
 	int rc;
 
 	if (!name_path(args->name))
@@ -164,11 +182,22 @@ int image_create(const struct image_create_args *args, uint64_t *size,
 	if (backing && !*backing)
 		return error_set(err, EINVAL,
 		    "Expected backing file name, got empty string");
-	if (backing && !strcmp(backing, args->name))
+	data_file = args->format->has_backing &&
+	    opts_has(args->options, "data_file") ?
+	    opts_take(args->options, "data_file") : NULL;
+	if (data_file)
+		data_full = image_full_backing(args->name, data_file);
+	if (backing)
+		full = image_full_backing(args->name, backing);
+	if ((data_file && !data_full) || (backing && !full))
+		return error_errno(err, ENOMEM, "creating");
+	if (backing && (!strcmp(backing, args->name) ||
+	    same_file(full, args->name) || same_file(full, data_full)))
 		return error_set(err, EINVAL, "Error: Trying to create an "
 		    "image with the same filename as the backing file");
 	if (backing && !args->unchecked_backing &&
-	    (rc = check_backing(args, backing, backing_format, &ca.size, err)))
+	    (rc = check_backing(args, backing, backing_format, data_full,
+	    &ca.size, err)))
 		return rc;
 	if (backing && !backing_format)
 		return error_set(err, EINVAL,
@@ -194,15 +223,10 @@ int image_create(const struct image_create_args *args, uint64_t *size,
 	    err);
 	if (rc)
 		return rc;
-	data_file = args->format->has_backing &&
-	    opts_has(args->options, "data_file") ?
-	    opts_take(args->options, "data_file") : NULL;
 	if (data_file) {
 		ca.data_file = data_file;
-		data_full = image_full_backing(args->name, data_file);
-		rc = data_full ? create_store(data_full, args->options,
-		    args->no_sync, &ca.data_store, err) :
-		    error_errno(err, ENOMEM, "creating");
+		rc = create_store(data_full, args->options, args->no_sync,
+		    &ca.data_store, err);
 	}
 	if (!rc)
 		rc = args->format->create(&ca, err);

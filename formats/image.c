@@ -595,6 +595,24 @@ out:
 	return img;
 }
 
+bool image_uses(struct image *img, const char *name)
+{
+	const char *path = name_path(name);
+	struct store_stat there;
+	struct error ignored;
+	struct stat st;
+
+	if (!path || stat(path, &st))
+		return false;
+	for (; img; img = img->backing)
+		for (unsigned i = 0; i < img->store_count; i++)
+			if (!store_stat(img->stores[i], &there, &ignored) &&
+			    there.ino && there.dev == st.st_dev &&
+			    there.ino == st.st_ino)
+				return true;
+	return false;
+}
+
 /* What close still has to write of a layer. */
 static int close_writable(struct image *img, struct error *err)
 {

@@ -300,6 +300,9 @@ const struct format *image_probe(const char *name, const uint8_t *head,
 struct image *image_open(const char *name, const struct open_args *,
     struct error *);
 
+/* Is the file of this name one of the image's, or of those under it? */
+bool image_uses(struct image *, const char *name);
+
 /* Flushes, settles, closes the chain; NULL is allowed.  The image is gone in
  * any case; the error must reach the user (D9). */
 int image_close(struct image *, struct error *);

@@ -375,7 +375,7 @@ static int run(struct cli *cli)
 	if (!b.image)
 		return 1;
 	ok = bench(cli, &b);
-	return cli_close(cli, b.image) && ok ? 0 : 1;
+	return cli_close_after(cli, b.image, ok) ? 0 : 1;
 }
 
 const struct cli_command cmd_bench = {

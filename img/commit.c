@@ -213,8 +213,8 @@ static int run(struct cli *cli)
 	if (!c.top)
 		return 1;
 	ok = commit(&c);
-	ok = cli_close(cli, c.base) && ok;
-	ok = cli_close(cli, c.top) && ok;
+	ok = cli_close_after(cli, c.base, ok);
+	ok = cli_close_after(cli, c.top, ok);
 	if (ok && !quiet)
 		puts("Image committed.");
 	return ok ? 0 : 1;

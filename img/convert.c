@@ -318,11 +318,24 @@ static bool open_target(struct convert *c)
 {
 	char doing[64];
 
+	for (unsigned i = 0; !c->target_opts && i < c->count; i++)
+		if (job_clash(c->cli, c->images[i], c->create.name,
+		    c->no_create ? NULL : &c->create))
+			return false;
+
 	if (c->no_create) {
 		c->target.format = c->target_opts ? NULL :
 		    c->create.format->name;
-		return job_open(&c->out, c->cli, c->create.name,
-		    c->target_opts, &c->target);
+		if (!job_open(&c->out, c->cli, c->create.name,
+		    c->target_opts, &c->target))
+			return false;
+		for (unsigned i = 0; i < c->count; i++)
+			if (image_uses(c->images[i], c->out.image->store->name)) {
+				job_fail(&c->out, "%s: cannot be the target, "
+				    "it is what is read", c->create.name);
+				return false;
+			}
+		return true;
 	}
 	c->create.size = c->size;
 	snprintf(doing, sizeof(doing), "error while converting %s",

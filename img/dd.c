@@ -113,7 +113,8 @@ static bool to_image(struct dd *d, struct image *img)
 		cli_error(d->cli, "%s", strerror(ENOMEM));
 		return false;
 	}
-	ok = job_create(&target, d->cli, &create, &open,
+	ok = !job_clash(d->cli, img, d->out, &create) &&
+	    job_create(&target, d->cli, &create, &open,
 	    "error while creating output image");
 	opts_free(create.options);
 	if (!ok)

@@ -121,6 +121,27 @@ void job_fail(struct job_target *t, const char *fmt, ...)
 		cli_error(t->cli, "%s ('%s' %s)", text, t->name, left);
 }
 
+bool job_clash(const struct cli *cli, struct image *source, const char *name,
+    const struct image_create_args *create)
+{
+	const char *key, *value, *data_file = NULL;
+	AUTO_FREE char *full = NULL;
+
+	/* The peer leaves it to the locks. */
+	if (cli->peer && !source->args.share)
+		return false;
+	for (unsigned i = 0; create && opts_at(create->options, i, &key,
+	    &value); i++)
+		if (!strcmp(key, "data_file"))
+			data_file = value;
+	if (data_file)
+		full = image_full_backing(name, data_file);
+	if (!image_uses(source, name) && !(full && image_uses(source, full)))
+		return false;
+	cli_error(cli, "%s: cannot be the target, it is what is read", name);
+	return true;
+}
+
 bool job_create(struct job_target *t, const struct cli *cli,
     struct image_create_args *create, struct open_args *open,
     const char *doing)

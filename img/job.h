@@ -33,6 +33,10 @@ struct job_target {
 				 * leaves something half done */
 };
 
+/* Is the target, by its name or that of its data file, among the files of the
+ * source?  Says so.  create may be NULL. */
+bool job_clash(const struct cli *, struct image *source, const char *name,
+    const struct image_create_args *create);
 /* Creates the image, incomplete, and opens it.  doing is what the peer says
  * it was at when creation fails: "error while converting raw".  False: said
  * why, nothing is left. */

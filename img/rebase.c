@@ -446,7 +446,7 @@ static int run(struct cli *cli)
 		return 1;
 	ok = rebase(&r, &under, quiet ? PROGRESS_QUIET : progress);
 	image_close(r.under, &(struct error){ 0 });
-	return cli_close(cli, r.overlay) && ok ? 0 : 1;
+	return cli_close_after(cli, r.overlay, ok) ? 0 : 1;
 }
 
 const struct cli_command cmd_rebase = {

@@ -147,7 +147,7 @@ static int run(struct cli *cli)
 	if (!image)
 		return 1;
 	ret = resize(cli, image, size, prealloc, shrink);
-	if (!cli_close(cli, image))
+	if (!cli_close_after(cli, image, !ret))
 		ret = -1;
 	if (!ret && !quiet)
 		printf("Image resized.\n");

@@ -496,3 +496,13 @@ bool cli_close(const struct cli *cli, struct image *image)
 	cli_error(cli, "%s: %s", name ? name : "image", err.text);
 	return false;
 }
+
+bool cli_close_after(const struct cli *cli, struct image *image, bool ok)
+{
+	struct error ignored;
+
+	if (ok)
+		return cli_close(cli, image);
+	image_close(image, &ignored);
+	return false;
+}

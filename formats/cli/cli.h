@@ -110,6 +110,9 @@ struct image *cli_open(const struct cli *, const char *name, bool image_opts,
     struct open_args *);
 /* Closes; prints an error; false when there was one.  NULL is true. */
 bool cli_close(const struct cli *, struct image *);
+/* The same after a job: when it failed, which was said, closing fails without a
+ * word.  Returns what is true of both. */
+bool cli_close_after(const struct cli *, struct image *, bool ok);
 /* Ends a tool: flushes stdout and tells when that failed (/dev/full; EPIPE
  * stays quiet).  Returns the exit code to use: code, 1 when only that failed,
  * 64 when opening was refused by policy (H3; not under a peer's name), 128 +

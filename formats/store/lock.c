@@ -153,7 +153,9 @@ static void find_holder(int fd, int byte, char *text, size_t size)
 		if (isdigit((unsigned char)e->d_name[0]) &&
 		    process_locks(e->d_name, fd, &st, byte))
 			break;
-	if (e) {
+	if (e && strtol(e->d_name, NULL, 10) == getpid()) {
+		snprintf(text, size, ": this command itself has it open");
+	} else if (e) {
 		snprintf(path, sizeof(path), "/proc/%.20s/comm", e->d_name);
 		at = open(path, O_RDONLY | O_CLOEXEC);
 		n = at < 0 ? 0 : read(at, command, sizeof(command) - 1);
