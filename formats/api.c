@@ -454,7 +454,7 @@ static int copy(struct cowbird_image *const *sources, unsigned count,
 	for (unsigned i = 0; i < count; i++) {
 		struct image *img = image_of(sources[i]);
 
-		if (img == target)
+		if (image_uses(img, target->store->name))
 			return error_set(err, EINVAL,
 			    "an image cannot be copied to itself");
 		pieces[i] = (struct copy_source){ .image = img,
@@ -562,6 +562,11 @@ static int convert(struct cowbird_image *const *sources, unsigned count,
 	if (!rc && data_file)
 		rc = data_path ? made_init(&made[1], data_path, err) :
 		    error_errno(err, ENOMEM, "converting");
+	for (unsigned i = 0; !rc && i < count; i++)
+		if (image_uses(image_of(sources[i]), create->name) ||
+		    (data_path && image_uses(image_of(sources[i]), data_path)))
+			rc = error_set(err, EINVAL, "'%s' cannot be made of "
+			    "itself", create->name);
 	if (!rc)
 		rc = image_create(create, NULL, err);
 	if (!rc) {

@@ -151,6 +151,26 @@ static void a_copy_hides_what_the_target_had(void)
 	CU_ASSERT_EQUAL(cowbird_close(from, &err), 0);
 }
 
+static void nothing_is_its_own_target(void)
+{
+	struct cowbird_image *from, *base = source();
+
+	CU_ASSERT_EQUAL(cowbird_create("top.qcow2", "qcow2", 8 * MIB,
+	    "backing_file=source.raw,backing_fmt=raw", &err), 0);
+	from = cowbird_open("top.qcow2", NULL, NULL, COWBIRD_SHARE, &err);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(from);
+	CU_ASSERT_EQUAL(cowbird_convert(&from, 1, "top.qcow2", "raw", NULL, 0,
+	    0, NULL, NULL, &err), -EINVAL);
+	CU_ASSERT_EQUAL(cowbird_convert(&from, 1, "./source.raw", "raw", NULL,
+	    0, 0, NULL, NULL, &err), -EINVAL);
+	CU_ASSERT_EQUAL(cowbird_convert(&from, 1, "x.qcow2", "qcow2",
+	    "data_file=source.raw", 0, 0, NULL, NULL, &err), -EINVAL);
+	CU_ASSERT_EQUAL(file_size("x.qcow2"), -1);
+	CU_ASSERT_EQUAL(file_size("source.raw"), 8 * MIB);
+	CU_ASSERT_EQUAL(cowbird_close(from, &err), 0);
+	CU_ASSERT_EQUAL(cowbird_close(base, &err), 0);
+}
+
 static void who_stops_a_conversion_finds_nothing(void)
 {
 	struct cowbird_image *from = source();
@@ -260,6 +280,7 @@ int main(void)
 		{ "several images become one", several_images_become_one },
 		{ "a copy hides what the target had",
 		    a_copy_hides_what_the_target_had },
+		{ "nothing is its own target", nothing_is_its_own_target },
 		{ "who stops a conversion finds nothing",
 		    who_stops_a_conversion_finds_nothing },
 		{ "measured is what convert makes",
