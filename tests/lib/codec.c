@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 #include <dlfcn.h>
-#include <inttypes.h>
+#include <gnu/libc-version.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -150,7 +150,7 @@ static void deflate_levels_keep_their_promises(void)
 	Dl_info libc = { 0 };
 	FILE *f;
 
-	dladdr((void *)(uintptr_t)strtoumax, &libc);
+	dladdr((void *)(uintptr_t)gnu_get_libc_version, &libc);
 	f = fopen(libc.dli_fname ? libc.dli_fname : "/proc/self/exe", "r");
 	CU_ASSERT_PTR_NOT_NULL(f);
 	for (unsigned i = 0; f && i < 24 && fread(plain, UNIT, 1, f); i++) {
