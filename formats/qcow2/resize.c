@@ -191,38 +191,6 @@ static int hide_old(struct image *img, uint64_t size, struct error *err)
 	    rc;
 }
 
-static int grow(struct image *img, uint64_t size, const char *mode,
-    struct error *err)
-{
-	struct qcow2 *q = img->state;
-	uint64_t old = img->size, from = align_up(old, q->cluster_size);
-	uint64_t need = ((size - 1) >> q->l1_shift) + 1;
-	int rc;
-
-	{
-		LOCKED(&q->lock);
-		if ((rc = grow_l1(q, need, err)))
-			return rc;
-	}
-	if ((rc = resize_data_file(q, size, err)))
-		return rc;
-	/* The tables reach far enough now: zeros and preallocated clusters
-	 * first, the size that shows them last. */
-	if ((rc = hide_old(img, size, err)))
-		return rc;
-	if (mode && strcmp(mode, "off") && (rc = preallocate(img, from,
-	    align_up(size, q->cluster_size), mode, err)))
-		return rc;
-	LOCKED(&q->lock);
-	q->h.size = size;
-	rc = sector_with_barriers(q, err);
-	if (rc)
-		q->h.size = old;
-	else
-		img->size = size;
-	return rc;
-}
-
 /* The clusters from "from" on are forgotten; whole tables of them, too. */
 static int forget(struct qcow2 *q, uint64_t from, struct error *err)
 {
@@ -268,6 +236,53 @@ static int cut_file(struct qcow2 *q, struct error *err)
 	q->fresh_from = end << q->cluster_bits;
 	return store_resize(q->store, end << q->cluster_bits, PREALLOC_OFF,
 	    err);
+}
+
+/* Preallocation has failed, most likely for want of space: what it got is
+ * given back, as far as that can be written. */
+static void take_back(struct qcow2 *q, uint64_t from)
+{
+	struct error ignored;
+	LOCKED(&q->lock);
+
+	if (!forget(q, from, &ignored) && !qcow2_flush_locked(q, &ignored) &&
+	    !qcow2_release_locked(q, &ignored) &&
+	    !qcow2_flush_locked(q, &ignored))
+		cut_file(q, &ignored);
+}
+
+static int grow(struct image *img, uint64_t size, const char *mode,
+    struct error *err)
+{
+	struct qcow2 *q = img->state;
+	uint64_t old = img->size, from = align_up(old, q->cluster_size);
+	uint64_t need = ((size - 1) >> q->l1_shift) + 1;
+	int rc;
+
+	{
+		LOCKED(&q->lock);
+		if ((rc = grow_l1(q, need, err)))
+			return rc;
+	}
+	if ((rc = resize_data_file(q, size, err)))
+		return rc;
+	/* The tables reach far enough now: zeros and preallocated clusters
+	 * first, the size that shows them last. */
+	if ((rc = hide_old(img, size, err)))
+		return rc;
+	if (mode && strcmp(mode, "off") && (rc = preallocate(img, from,
+	    align_up(size, q->cluster_size), mode, err))) {
+		take_back(q, from);
+		return rc;
+	}
+	LOCKED(&q->lock);
+	q->h.size = size;
+	rc = sector_with_barriers(q, err);
+	if (rc)
+		q->h.size = old;
+	else
+		img->size = size;
+	return rc;
 }
 
 static int shrink(struct image *img, uint64_t size, struct error *err)
