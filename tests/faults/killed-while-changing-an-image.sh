@@ -12,7 +12,8 @@ requires_plain_build
 "$COWBIRD_IO" -f qcow2 -c 'write -q -P 1 0 6M' -c 'write -q -c -P 2 8M 1M' \
     -c 'write -q -P 3 16M 100k' base.before
 cp base.before base
-"$COWBIRD_IMG" create -q -f qcow2 -o cluster_size=4k -b base -F qcow2 over.before
+"$COWBIRD_IMG" create -q -f qcow2 -o cluster_size=4k -b base -F qcow2 \
+    over.before
 "$COWBIRD_IO" -f qcow2 -c 'write -q -P 4 1M 5M' -c 'write -q -z 8M 300k' \
     -c 'write -q -P 5 12M 5M' -c 'write -q -c -P 6 20M 1M' over.before
 "$COWBIRD_IMG" convert -f qcow2 -O raw over.before raw
