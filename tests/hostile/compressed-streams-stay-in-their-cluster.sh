@@ -87,7 +87,8 @@ dd if=far bs=4096 skip=$from iflag=skip_bytes count=2 status=none |
     bytes_at bad $at
 truncate -s +64k bad
 descriptor bad 0 $((PACKED | 15 << 58 | at))
-bounded 5 "$COWBIRD_IO" -r -f qcow2 -c 'read -P 98 0 4k' -c 'read -P 97 4k 60k' bad
+bounded 5 "$COWBIRD_IO" -r -f qcow2 -c 'read -P 98 0 4k' \
+    -c 'read -P 97 4k 60k' bad
 [ $rc -eq 0 ] || { cat stdout >&2; fail "a long stream is not cut off"; }
 # All clusters of 64 MiB are the same unit.
 "$COWBIRD_IMG" create -q -f qcow2 -o cluster_size=2M bomb 1T
