@@ -5,7 +5,7 @@
  * A table of commands, each with a table of options: the one source of the
  * parser, of --help and of the test against the manual pages.  A tool is run
  * under its own name or under a peer's (qemu-img, qemu-io: a symlink); the
- * name decides the manner: texts, version line and policy (design.md,
+ * name decides the manner: texts, version line and policy (HACKING.md,
  * Tools).  Linked into tools only, never into libcowbird.
  */
 #ifndef CLI_CLI_H

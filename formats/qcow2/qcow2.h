@@ -14,7 +14,7 @@
  *	track.c		enabled bitmaps follow the guest's writes
  *	check.c		check and repair
  *
- * Order of writes (design.md D1, D2), stage by stage at every flush:
+ * Order of writes (HACKING.md D1, D2), stage by stage at every flush:
  *
  *  (1) guest data (the engine wrote it) and refcount blocks; barrier
  *  (2) refcount table entries of new blocks; barrier

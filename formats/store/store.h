@@ -175,7 +175,7 @@ struct file_args {
 
 /*
  * Opens by name: a plain path, never a scheme.  Takes the image locks of
- * design.md (lock.c) unless told otherwise; a conflict is EAGAIN-coded and
+ * HACKING.md (lock.c) unless told otherwise; a conflict is EAGAIN-coded and
  * its text names the holder where the system shows it.  A directory is
  * EISDIR.  O_CLOEXEC; opened once, checked by descriptor.
  */
