@@ -26,7 +26,7 @@
 #include "copy.h"
 
 enum {
-	CHUNK = 1 << 20,	/* bytes of one piece, or one unit if larger */
+	CHUNK = 512 << 10,	/* bytes of one piece, or one unit if larger */
 	BLOCK = 4096,		/* finest grain of the search for zeros */
 };
 

@@ -13,8 +13,12 @@ unsigned threads_wanted(unsigned wanted)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
+	unsigned most = cpus < 4 ? 8 : 2 * (unsigned)cpus;
+
 	if (!wanted)
 		wanted = cpus < 2 ? 2 : (unsigned)cpus;
+	if (wanted > most)
+		wanted = most;
 	return wanted > THREADS_MAX ? THREADS_MAX : wanted;
 }
 

@@ -7,8 +7,9 @@
 
 enum { THREADS_MAX = 16 };
 
-/* wanted, or one for each processor (at least 2) when it is 0; at most
- * THREADS_MAX. */
+/* wanted, or one for each processor (at least 2) when it is 0; at most two for
+ * each processor (or 8, for slow devices) and THREADS_MAX: more cost memory and
+ * give nothing. */
 unsigned threads_wanted(unsigned wanted);
 
 /* Runs f on n arguments of "size" bytes each, one of them on this thread;
