@@ -65,7 +65,7 @@ struct copier {
 	const struct copy_args *args;
 	struct walk **walks;	/* of the sources */
 	uint64_t chunk, unit;
-	bool ordered, clone;
+	bool ordered, clone, end_last;
 	unsigned layers;	/* of the first source */
 
 	pthread_mutex_t take;	/* guards the walk: */
@@ -80,6 +80,7 @@ struct copier {
 	pthread_mutex_t place;	/* one claims at a time */
 	pthread_cond_t turn;
 	uint64_t next;		/* number of the piece whose turn it is */
+	uint64_t done;		/* pieces that are written */
 
 	pthread_mutex_t lock;	/* guards what is lost, first error, rate: */
 	uint64_t lost;		/* bytes that could not be read */
@@ -746,6 +747,30 @@ static int write_claims(struct worker *w, unsigned n, bool offload,
 
 /* ---- workers */
 
+/*
+ * A file is as long as its last byte, and a raw one that is as long as the
+ * disk looks whole: the piece at the end is written when all others are.
+ */
+static void wait_for_others(struct worker *w)
+{
+	struct copier *c = w->c;
+	LOCKED(&c->place);
+
+	if (c->end_last && w->piece.off + w->piece.len ==
+	    c->args->target->size)
+		while (c->done != w->piece.number && !atomic_load(&c->stop))
+			pthread_cond_wait(&c->turn, &c->place);
+}
+
+static void count_done(struct copier *c)
+{
+	LOCKED(&c->place);
+
+	c->done++;
+	if (c->end_last)
+		pthread_cond_broadcast(&c->turn);
+}
+
 /* Sleeps until the bytes so far are paid for. */
 static void pay(struct copier *c, uint64_t bytes)
 {
@@ -789,6 +814,8 @@ static void *work(void *arg)
 		int rc = prepare(w, offload, &err);
 
 		if (!rc)
+			wait_for_others(w);
+		if (!rc)
 			rc = place(w, &offload, &n, &err);
 		if (!rc)
 			rc = write_claims(w, n, offload, &err);
@@ -796,6 +823,7 @@ static void *work(void *arg)
 			fail(c, rc, &err);
 			break;
 		}
+		count_done(c);
 		pay(c, w->piece.len);
 	}
 	return NULL;
@@ -852,7 +880,9 @@ int copy_run(const struct copy_args *args, uint64_t *lost, struct error *err)
 {
 	unsigned n = threads_wanted(args->threads), ready = 0;
 	struct copier c = { .args = args, .unit = args->target->unit,
-	    .ordered = !args->unordered && args->target->format->claim };
+	    .ordered = !args->unordered && args->target->format->claim,
+	    .end_last = args->target->incomplete &&
+	    !args->target->format->claim };
 	struct worker w[THREADS_MAX] = { 0 };
 	int rc = check_args(args, err);
 

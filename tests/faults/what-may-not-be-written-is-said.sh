@@ -14,6 +14,7 @@ if [ "$(id -u)" -eq 0 ] && [ -z "${TEST_WITHOUT_CAPS-}" ]; then
 	TEST_WITHOUT_CAPS=1 exec "${drop[@]}" bash "$test_script"
 fi
 
+cleanup_fn chmod -R u+rwX .
 denied='Permission denied'
 "$COWBIRD_IMG" create -q -f qcow2 base 4M
 "$COWBIRD_IO" -f qcow2 -c 'write -q -P 1 0 1M' base
