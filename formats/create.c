@@ -74,7 +74,8 @@ static int check_backing(const struct image_create_args *args,
     const char *backing, const char *format, const char *data_full,
     uint64_t *size, struct error *err)
 {
-	struct open_args oa = { .format = format, .policy = args->policy };
+	struct open_args oa = { .format = format, .policy = args->policy,
+	    .allow_external = args->allow_external };
 	AUTO_FREE char *full = image_full_backing(args->name, backing);
 	struct image *img;
 	int rc;

@@ -328,6 +328,7 @@ struct image_create_args {
 	bool incomplete;
 	bool no_sync;		/* cache=unsafe: no barriers */
 	enum open_policy policy;
+	bool allow_external;	/* for what the backing file refers to */
 };
 int image_create(const struct image_create_args *, uint64_t *size,
     struct error *);

@@ -153,6 +153,7 @@ bool job_create(struct job_target *t, const struct cli *cli,
 	*t = (struct job_target){ .cli = cli, .name = create->name };
 	create->incomplete = open->incomplete = true;
 	create->policy = open->policy = cli->peer ? POLICY_PEER : POLICY_OWN;
+	create->allow_external = cli->allow_external;
 	open->allow_external = true;	/* the names are the user's own */
 	open->format = create->format->name;
 	open->writable = true;
