@@ -82,12 +82,6 @@ struct copier {
 	uint64_t next;		/* number of the piece whose turn it is */
 	uint64_t done;		/* pieces that are written */
 
-	/* One writes at a time, where the kernel would have it so anyway: it
-	 * locks a file that is written through the page cache, and who waits
-	 * there spins, who waits here sleeps. Held over nothing but I/O. */
-	pthread_mutex_t write;
-	bool take_turns;
-
 	pthread_mutex_t lock;	/* guards what is lost, first error, rate: */
 	uint64_t lost;		/* bytes that could not be read */
 	struct error err;
@@ -823,13 +817,8 @@ static void *work(void *arg)
 			wait_for_others(w);
 		if (!rc)
 			rc = place(w, &offload, &n, &err);
-		if (!rc && c->take_turns)
-			pthread_mutex_lock(&c->write);
-		if (!rc) {
+		if (!rc)
 			rc = write_claims(w, n, offload, &err);
-			if (c->take_turns)
-				pthread_mutex_unlock(&c->write);
-		}
 		if (rc) {
 			fail(c, rc, &err);
 			break;
@@ -887,16 +876,6 @@ static int check_args(const struct copy_args *a, struct error *err)
 	return 0;
 }
 
-/* Is the target a file that is written through the page cache? */
-static bool is_cached_file(const struct image *target)
-{
-	struct store_stat st;
-	struct error ignored;
-
-	return !target->args.direct &&
-	    !store_stat(target->store, &st, &ignored) && st.regular;
-}
-
 int copy_run(const struct copy_args *args, uint64_t *lost, struct error *err)
 {
 	unsigned n = threads_wanted(args->threads), ready = 0;
@@ -911,17 +890,12 @@ int copy_run(const struct copy_args *args, uint64_t *lost, struct error *err)
 		return rc;
 	for (struct image *i = args->sources[0].image; i; i = i->backing)
 		c.layers++;
-	/* While one writes the others read: one more keeps them busy. */
-	c.take_turns = !args->pack && is_cached_file(args->target);
-	if (c.take_turns && !args->threads && n < THREADS_MAX)
-		n++;
 	c.chunk = max64(CHUNK, c.unit);
 	c.clone = !args->pack && !args->salvage && args->sparse &&
 	    store_can_clone(args->sources[0].image->store,
 	    args->target->store);
 	pthread_mutex_init(&c.take, NULL);
 	pthread_mutex_init(&c.place, NULL);
-	pthread_mutex_init(&c.write, NULL);
 	pthread_mutex_init(&c.lock, NULL);
 	pthread_cond_init(&c.turn, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &c.begun);
