@@ -58,15 +58,6 @@ static uint64_t iov_next(struct iov_pos *p, uint64_t len, struct iovec *out,
 	return got;
 }
 
-static uint64_t iov_total(const struct iovec *iov, int n)
-{
-	uint64_t sum = 0;
-
-	for (int i = 0; i < n; i++)
-		sum += iov[i].iov_len;
-	return sum;
-}
-
 static void iov_zero(const struct iovec *iov, int n)
 {
 	for (int i = 0; i < n; i++)

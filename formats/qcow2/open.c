@@ -5,8 +5,6 @@
  * Costs the header and the L1 table, nothing else (H2): refcounts are read by
  * the first write, L2 tables when they are needed.
  */
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "codec.h"

@@ -424,20 +424,11 @@ struct store *fault_cut(struct store *s, unsigned steps, uint64_t seed,
 
 /* ---- the store */
 
-static uint64_t iov_sum(const struct iovec *iov, int n)
-{
-	uint64_t len = 0;
-
-	while (n--)
-		len += (iov++)->iov_len;
-	return len;
-}
-
 static int fault_preadv(struct store *s, const struct iovec *iov, int n,
     uint64_t off, enum store_event event, struct error *err)
 {
 	struct fault *f = s->state;
-	int ret = obey(f, FAULT_READ, event, off, iov_sum(iov, n), err);
+	int ret = obey(f, FAULT_READ, event, off, iov_total(iov, n), err);
 
 	return ret < 0 ? ret : store_preadv(f->under, iov, n, off, event, err);
 }
@@ -446,7 +437,7 @@ static int fault_pwritev(struct store *s, const struct iovec *iov, int n,
     uint64_t off, enum store_event event, struct error *err)
 {
 	struct fault *f = s->state;
-	uint64_t len = iov_sum(iov, n);
+	uint64_t len = iov_total(iov, n);
 	int ret = obey(f, FAULT_WRITE, event, off, len, err);
 
 	if (ret == 0)

@@ -115,15 +115,6 @@ static int write_all(int fd, const struct iovec *iov, int n, uint64_t off,
 	}
 }
 
-static uint64_t iov_sum(const struct iovec *iov, int n)
-{
-	uint64_t len = 0;
-
-	while (n--)
-		len += (iov++)->iov_len;
-	return len;
-}
-
 static int file_preadv(struct store *s, const struct iovec *iov, int n,
     uint64_t off, enum store_event event, struct error *err)
 {
@@ -132,7 +123,7 @@ static int file_preadv(struct store *s, const struct iovec *iov, int n,
 
 	if (f->direct)
 		ret = direct_preadv(f->direct, s->fd, iov, n, off,
-		    iov_sum(iov, n));
+		    iov_total(iov, n));
 	else
 		ret = read_all(s->fd, iov, n, off);
 	if (ret < 0)
@@ -149,7 +140,7 @@ static int file_pwritev(struct store *s, const struct iovec *iov, int n,
 	int ret;
 
 	if (f->direct) {
-		uint64_t len = iov_sum(iov, n);
+		uint64_t len = iov_total(iov, n);
 
 		ret = direct_pwritev(f->direct, s->fd, f->buffered, iov, n,
 		    off, len, store_size(s));

@@ -111,16 +111,6 @@ static int check_write(const struct store *s, uint64_t off, uint64_t len,
 }
 
 /* The length of all of iov; UINT64_MAX where it is beyond counting. */
-static uint64_t iov_len(const struct iovec *iov, int n)
-{
-	uint64_t len = 0;
-
-	for (int i = 0; i < n; i++)
-		if (!add_ok(len, iov[i].iov_len, &len))
-			return UINT64_MAX;
-	return len;
-}
-
 /* After every change, whether it succeeded or not.  Looking first keeps the
  * cache line shared between parallel writers. */
 static void touched(struct store *s)
@@ -132,7 +122,7 @@ static void touched(struct store *s)
 int store_preadv(struct store *s, const struct iovec *iov, int n,
     uint64_t off, enum store_event event, struct error *err)
 {
-	uint64_t len = iov_len(iov, n);
+	uint64_t len = iov_total(iov, n);
 	int ret = check_range(s, off, len, err);
 
 	if (ret < 0 || len == 0)
@@ -151,7 +141,7 @@ int store_pread(struct store *s, void *buf, size_t len, uint64_t off,
 int store_pwritev(struct store *s, const struct iovec *iov, int n,
     uint64_t off, enum store_event event, struct error *err)
 {
-	uint64_t len = iov_len(iov, n);
+	uint64_t len = iov_total(iov, n);
 	int ret = check_write(s, off, len, err);
 
 	if (ret < 0 || len == 0)
