@@ -9,12 +9,13 @@
 #   make TSAN=1          under build/tsan, with TSan
 #   make DEBUG=1         under build/debug, hardly optimised
 #   make WERROR=0        warnings stay warnings (for packagers)
-#   make WITHOUT="libzstd libedit"    as if these were not installed
+#   make WITHOUT="libzstd libcurl"    as if these were not installed
 #   make V=1             show the commands
 #   make install PREBUILT=1    install what is there, build nothing
 #
 # CC, AR, CFLAGS, CPPFLAGS, LDFLAGS, PKG_CONFIG, DESTDIR, PREFIX, BINDIR,
-# LIBDIR, INCLUDEDIR, MANDIR and DATADIR are the caller's to set.
+# LIBDIR, INCLUDEDIR, MANDIR, DATADIR and NBDKIT_PLUGINDIR are the caller's to
+# set.
 
 VERSION := $(shell cat VERSION)
 SONAME  := libcowbird.so.0
@@ -65,17 +66,31 @@ endif
 # --- Libraries --------------------------------------------------------------
 
 # The library and the tools may link libc and these, io libedit besides
-# (tests/style/needed-libs.sh).  Anything heavier is a module.
-PACKAGES := zlib libzstd libdeflate json-c libedit
-FOUND    := $(filter-out $(WITHOUT),$(shell for p in $(PACKAGES); do \
-	$(PKG_CONFIG) --exists $$p && echo $$p; done))
-MISSING  := $(filter-out $(FOUND),$(PACKAGES))
-LIB_PKGS := $(filter-out libedit,$(FOUND))
+# (tests/style/needed-libs.sh); liburing only as an archive.  Anything heavier
+# is a module.
+PACKAGES := zlib libzstd libdeflate json-c libedit liburing
+# Of tools that are not built without them, and of modules.
+TOOL_PKGS   := fuse3 gnutls
+MODULE_PKGS := libnbd libcurl libssh librbd liblzma bzip2 nbdkit
+ALL_PKGS := $(PACKAGES) $(TOOL_PKGS) $(MODULE_PKGS)
+# Debian's bzip2 and librbd have no .pc file: they show by their headers.
+have_header = $(shell printf '\043include <$1>\n' | \
+	$(CC) -E - >/dev/null 2>&1 && echo $2)
+FOUND    := $(filter-out $(WITHOUT),$(shell for p in $(ALL_PKGS); do \
+	$(PKG_CONFIG) --exists $$p && echo $$p; done) \
+	$(call have_header,bzlib.h,bzip2) $(call have_header,rbd/librbd.h,librbd))
+MISSING  := $(filter-out $(FOUND),$(ALL_PKGS))
+LIB_PKGS := $(filter-out libedit liburing $(TOOL_PKGS) $(MODULE_PKGS),$(FOUND))
 
+comma := ,
 have = $(if $(filter $1,$(FOUND)),-D$2)
-LIB_LIBS  := $(if $(LIB_PKGS),$(shell $(PKG_CONFIG) --libs $(LIB_PKGS)))
-EDIT_LIBS := $(if $(filter libedit,$(FOUND)),\
-	$(shell $(PKG_CONFIG) --libs libedit))
+# Flags of those of these packages that are there; two have no .pc file.
+pkg_libs = $(foreach p,$(filter $(FOUND),$1),$(if $(filter bzip2,$p),-lbz2,\
+	$(if $(filter librbd,$p),-lrbd -lrados,\
+	$(shell $(PKG_CONFIG) --libs $p))))
+LIB_LIBS  := $(call pkg_libs,$(LIB_PKGS)) $(if $(filter liburing,$(FOUND)),\
+	-Wl$(comma)-Bstatic -luring -Wl$(comma)-Bdynamic)
+EDIT_LIBS := $(call pkg_libs,libedit)
 
 # --- Flags ------------------------------------------------------------------
 
@@ -92,7 +107,13 @@ ALL_CFLAGS = -std=gnu11 -pthread -fPIC -fno-semantic-interposition \
 	$(call have,libdeflate,HAVE_LIBDEFLATE) \
 	$(call have,json-c,HAVE_JSONC) \
 	$(call have,libedit,HAVE_LIBEDIT) \
-	$(if $(FOUND),$(shell $(PKG_CONFIG) --cflags $(FOUND))) \
+	$(call have,liburing,HAVE_URING) \
+	$(call have,gnutls,HAVE_GNUTLS) \
+	$(call have,liblzma,HAVE_LZMA) \
+	$(call have,bzip2,HAVE_BZIP2) \
+	-DMODULE_DIR=\"$(LIBDIR)/cowbird\" \
+	$(if $(FOUND),$(shell $(PKG_CONFIG) --cflags \
+		$(filter-out bzip2 librbd,$(FOUND)))) \
 	-ffile-prefix-map=$(CURDIR)=. $(CPPFLAGS) $(CFLAGS) $(VARIANT)
 ALL_LDFLAGS = -pthread -Wl,--as-needed -Wl,--hash-style=gnu $(LDFLAGS) $(VARIANT)
 ALL_CFLAGS := $(strip $(ALL_CFLAGS))
@@ -101,9 +122,22 @@ ALL_LDFLAGS := $(strip $(ALL_LDFLAGS))
 # --- Sources ----------------------------------------------------------------
 
 CLI_SRC := $(wildcard formats/cli/*.c)
-LIB_SRC := $(filter-out $(CLI_SRC),$(wildcard formats/*.c formats/*/*.c))
+# One module each, and what it cannot be built without.
+MODULE_SRC := $(wildcard formats/modules/*.c)
+needs_nbd  := libnbd
+needs_curl := libcurl
+needs_ssh  := libssh
+needs_rbd  := librbd
+MODULE_SRC := $(foreach m,$(MODULE_SRC),$(if $(filter-out $(FOUND),\
+	$(needs_$(basename $(notdir $m)))),,$m))
+LIB_SRC := $(filter-out $(CLI_SRC) formats/modules/%,\
+	$(wildcard formats/*.c formats/*/*.c))
 TOOLS   := $(foreach t,img io nbd fuse emu,$(if $(wildcard $t/*.c),$t))
-tool_src = $(wildcard $1/*.c $1/*/*.c)
+TOOLS   := $(if $(filter fuse3,$(FOUND)),$(TOOLS),$(filter-out fuse,$(TOOLS)))
+PLUGIN_SRC := $(if $(filter nbdkit,$(FOUND)),$(wildcard nbd/plugin/*.c))
+tool_src = $(filter-out nbd/plugin/%,$(wildcard $1/*.c $1/*/*.c))
+# The server without its main(), for tests too.
+SERVE_SRC := $(filter-out nbd/main.c,$(call tool_src,nbd))
 
 SUPPORT_SRC := $(wildcard tests/support/*.c)	# shared by test programs
 UNIT_SRC    := $(wildcard tests/lib/*.c tests/formats/*.c)
@@ -116,10 +150,13 @@ TEST_SRC    := $(SUPPORT_SRC) $(UNIT_SRC) $(CRASH_SRC) $(FUZZ_SRC) \
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$1)
 ALL_SRC := $(LIB_SRC) $(CLI_SRC) $(foreach t,$(TOOLS),$(call tool_src,$t)) \
-	$(TEST_SRC)
+	$(MODULE_SRC) $(PLUGIN_SRC) $(TEST_SRC)
 
 LIB      := $(B)/lib/libcowbird.a
 CLI      := $(B)/lib/libcli.a
+SERVE    := $(if $(SERVE_SRC),$(B)/lib/libserve.a)
+MODULES  := $(patsubst formats/modules/%.c,$(B)/lib/cowbird/%.so,$(MODULE_SRC))
+PLUGIN   := $(if $(PLUGIN_SRC),$(B)/lib/nbdkit/nbdkit-cowbird-plugin.so)
 SHARED   := $(B)/lib/$(SONAME)
 BINS     := $(patsubst %,$(B)/bin/cowbird-%,$(TOOLS))
 PROGRAMS := $(patsubst %.c,$(B)/%,$(UNIT_SRC) $(CRASH_SRC))
@@ -155,7 +192,7 @@ endif
 
 # --- The library and the tools ----------------------------------------------
 
-all: $(LIB) $(BINS) $(if $(VARIANT),,$(SHARED))
+all: $(LIB) $(BINS) $(MODULES) $(PLUGIN) $(if $(VARIANT),,$(SHARED))
 
 $(B)/obj/%.o: %.c $(B)/flags
 	$(call say,CC,$<)
@@ -166,6 +203,7 @@ $(B)/obj/tests/%.o: MORE := -Itests -Wno-missing-prototypes
 
 $(LIB): $(call obj,$(LIB_SRC)) $(B)/sources
 $(CLI): $(call obj,$(CLI_SRC)) $(B)/sources
+$(SERVE): $(call obj,$(SERVE_SRC)) $(B)/sources
 $(B)/tests/libsupport.a: $(call obj,$(SUPPORT_SRC)) $(B)/sources
 $(B)/%.a:
 	$(call say,AR,$@)
@@ -180,6 +218,27 @@ $(SHARED): $(call obj,$(LIB_SRC)) formats/cowbird.map $(B)/sources
 		-o $@ $(filter %.o,$^) $(LIB_LIBS)
 	@ln -sf $(SONAME) $(@D)/libcowbird.so
 
+# A module brings its own copy of what it uses of the library and exports its
+# table alone: it works in the tools, which have the library inside, and below
+# the shared library, which shows none of this.
+$(MODULES): $(B)/lib/cowbird/%.so: $(B)/obj/formats/modules/%.o $(LIB)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared $(if $(VARIANT),,-Wl$(comma)-z$(comma)defs) \
+		-Wl,--exclude-libs,ALL $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) \
+		$(LIBS) $(LIB_LIBS)
+$(B)/lib/cowbird/nbd.so: LIBS := $(call pkg_libs,libnbd)
+$(B)/lib/cowbird/curl.so: LIBS := $(call pkg_libs,libcurl)
+$(B)/lib/cowbird/ssh.so: LIBS := $(call pkg_libs,libssh)
+$(B)/lib/cowbird/rbd.so: LIBS := $(call pkg_libs,librbd)
+$(B)/lib/cowbird/unpack.so: LIBS := $(call pkg_libs,liblzma bzip2)
+
+$(PLUGIN): $(call obj,$(PLUGIN_SRC)) $(LIB)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -Wl,--exclude-libs,ALL $(ALL_LDFLAGS) -o $@ \
+		$(filter %.o %.a,$^) $(LIB_LIBS)
+
 link = $(Q)mkdir -p $(@D) && $(CC) -pie $(ALL_LDFLAGS) -o $@ \
 	$(filter %.o %.a,$^) $(LIBS) $(LIB_LIBS)
 
@@ -190,28 +249,29 @@ $(B)/bin/cowbird-$1: $(call obj,$(call tool_src,$1)) $(CLI) $(LIB)
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool,$t)))
 $(B)/bin/cowbird-io: LIBS := $(EDIT_LIBS)
+$(B)/bin/cowbird-nbd: LIBS := $(call pkg_libs,gnutls)
+$(B)/bin/cowbird-fuse: LIBS := $(call pkg_libs,fuse3)
 
 # --- Tests ------------------------------------------------------------------
 
 tests: $(PROGRAMS) $(TARGETS)
 thread-tests: $(THREADED)
 
-$(PROGRAMS): LIBS = $(shell $(PKG_CONFIG) --libs cunit || echo -lcunit)
+tests thread-tests: $(MODULES)
+
+$(PROGRAMS): LIBS = $(shell $(PKG_CONFIG) --libs cunit || echo -lcunit) \
+	$(call pkg_libs,gnutls)
 $(PROGRAMS): $(B)/tests/%: $(B)/obj/tests/%.o $(B)/tests/libsupport.a \
-		$(CLI) $(LIB)
+		$(SERVE) $(CLI) $(LIB)
 	$(call say,LD,$@)
 	$(link)
 
 # A fuzz target is linked with libFuzzer by clang (make fuzz), and otherwise
 # with a driver that runs it over files: that is how check uses the corpus.
-ifdef FUZZ
-$(TARGETS): LIBS := -fsanitize=fuzzer
-$(TARGETS): $(B)/tests/%: $(B)/obj/tests/%.o $(B)/tests/libsupport.a \
-		$(CLI) $(LIB)
-else
-$(TARGETS): $(B)/tests/%: $(B)/obj/tests/%.o $(call obj,$(REPLAY_SRC)) \
-		$(B)/tests/libsupport.a $(CLI) $(LIB)
-endif
+$(TARGETS): LIBS := $(if $(FUZZ),-fsanitize=fuzzer) $(call pkg_libs,gnutls)
+$(TARGETS): $(B)/tests/%: $(B)/obj/tests/%.o \
+		$(if $(FUZZ),,$(call obj,$(REPLAY_SRC))) \
+		$(B)/tests/libsupport.a $(SERVE) $(CLI) $(LIB)
 	$(call say,LD,$@)
 	$(link)
 
@@ -264,6 +324,10 @@ MAN := $(wildcard man/*.[1-8])
 ZSH  = $(DATADIR)/zsh/site-functions
 BASH_COMPLETION = $(DATADIR)/bash-completion/completions
 FISH = $(DATADIR)/fish/vendor_completions.d
+# Where nbdkit looks, for a system's own prefix; else inside the prefix.
+NBDKIT_PLUGINDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),\
+	$(shell $(PKG_CONFIG) --variable=plugindir nbdkit),\
+	$(LIBDIR)/nbdkit/plugins)
 
 install: $(if $(PREBUILT),,all)
 	install -d $(D)$(BINDIR) $(D)$(LIBDIR)/pkgconfig $(D)$(INCLUDEDIR)
@@ -273,6 +337,12 @@ install: $(if $(PREBUILT),,all)
 	ln -sf $(SOREAL) $(D)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(D)$(LIBDIR)/libcowbird.so
 	install -m 644 formats/cowbird.h $(D)$(INCLUDEDIR)
+	install -d $(D)$(LIBDIR)/cowbird
+	for module in $(MODULES); do \
+		install -m 644 $$module $(D)$(LIBDIR)/cowbird || exit; done
+	for plugin in $(PLUGIN); do \
+		install -D -m 644 $$plugin $(D)$(strip $(NBDKIT_PLUGINDIR))/$${plugin##*/} \
+		|| exit; done
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 		-e 's|@VERSION@|$(VERSION)|' -e 's|@REQUIRES@|$(LIB_PKGS)|' \
@@ -304,7 +374,9 @@ install-compat: install
 uninstall:
 	rm -f $(BINS:$(B)/bin/%=$(D)$(BINDIR)/%) \
 		$(addprefix $(D)$(LIBDIR)/,libcowbird.a $(SOREAL) $(SONAME) \
-		libcowbird.so pkgconfig/cowbird.pc) $(D)$(INCLUDEDIR)/cowbird.h \
+		libcowbird.so pkgconfig/cowbird.pc \
+		$(MODULES:$(B)/lib/%=%)) $(D)$(INCLUDEDIR)/cowbird.h \
+		$(D)$(strip $(NBDKIT_PLUGINDIR))/nbdkit-cowbird-plugin.so \
 		$(foreach m,$(MAN:man/%=%),$(D)$(MANDIR)/man$(subst .,,$(suffix $m))/$m) \
 		$(foreach t,$(TOOLS),$(D)$(BASH_COMPLETION)/cowbird-$t \
 		$(D)$(ZSH)/_cowbird-$t $(D)$(FISH)/cowbird-$t.fish)

@@ -13,6 +13,7 @@
 #include "base/auto.h"
 #include "base/names.h"
 #include "image.h"
+#include "store/protocol.h"
 
 /* The value of one option is of its type. */
 static int check_create_value(const struct image_create_args *args,
@@ -75,7 +76,7 @@ static int check_backing(const struct image_create_args *args,
     uint64_t *size, struct error *err)
 {
 	struct open_args oa = { .format = format, .policy = args->policy,
-	    .allow_external = args->allow_external };
+	    .allow_external = args->allow_external, .objects = args->objects };
 	AUTO_FREE char *full = image_full_backing(args->name, backing);
 	struct image *img;
 	int rc;
@@ -121,41 +122,75 @@ static bool same_file(const char *a, const char *b)
 	    x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-static int create_store(const char *name, struct opts *options,
-    bool no_sync, struct store **store, struct error *err)
+/* A store that is made for a creation, and how it goes if that fails. */
+struct made {
+	const char *name;
+	struct store *store;
+	const struct protocol *proto;	/* NULL: a file */
+	struct opts *keys;		/* of proto */
+	struct protocol_args args;
+};
+
+static int make_remote(struct made *m, uint64_t size, struct error *err)
+{
+	int rc = protocol_by_scheme(m->name, &m->proto, err);
+
+	if (rc)
+		return rc;
+	if (!m->proto)
+		return error_set(err, EINVAL, "Unknown protocol '%.*s'",
+		    (int)name_scheme_len(m->name), m->name);
+	if (!m->proto->create)
+		return error_set(err, ENOTSUP, "Protocol driver '%s' does not "
+		    "support image creation", m->proto->drivers[0]);
+	m->keys = opts_new();
+	if (!m->keys)
+		return error_errno(err, ENOMEM, "options");
+	if ((rc = m->proto->parse(m->name, m->keys, err)) ||
+	    (rc = m->proto->create(m->keys, size, &m->args, err)))
+		return rc;
+	m->store = m->proto->open(m->keys, &m->args, err);
+	return m->store ? 0 : -err->code;
+}
+
+/* size: what a raw image will have, 0 for others. */
+static int make_store(struct made *m, const struct image_create_args *args,
+    const char *name, uint64_t size, struct error *err)
 {
 	struct file_args fa = { .writable = true, .create = true,
-	    .no_sync = no_sync };
-	const char *path = name_path(name);
+	    .no_sync = args->no_sync };
 	uint64_t ignored;
 	int rc;
 
-	if (!path)
-		return error_set(err, EINVAL, "Unknown protocol '%.*s'",
-		    (int)name_scheme_len(name), name);
+	*m = (struct made){ .name = name, .args = { .writable = true,
+	    .no_sync = args->no_sync, .objects = args->objects } };
 	/* The hint is advice to a file system; none here takes it. */
-	if ((rc = opts_take_bool(options, "nocow", &fa.no_cow, err)) ||
-	    (rc = opts_take_size(options, "extent_size_hint", &ignored, err)))
+	if ((rc = opts_take_bool(args->options, "nocow", &fa.no_cow, err)) ||
+	    (rc = opts_take_size(args->options, "extent_size_hint", &ignored,
+	    err)))
 		return rc;
-	*store = file_open(path, &fa, err);
-	return *store ? 0 : -err->code;
+	if (!name_path(name))
+		return make_remote(m, size, err);
+	m->store = file_open(name_path(name), &fa, err);
+	return m->store ? 0 : -err->code;
 }
 
-/* Ends a store of a creation; a file that was made for it goes with it when
- * the creation failed. */
-static int end_store(struct store *s, const char *name, int rc,
-    struct error *err)
+/* Ends a store of a creation; what was made for it goes with it when the
+ * creation failed. */
+static int end_store(struct made *m, int rc, struct error *err)
 {
+	bool created = m->store && (m->proto || file_created(m->store));
 	struct error e;
 
-	if (!s)
-		return rc;
-	if (rc && file_created(s))
-		unlink(name_path(name));
-	if (store_close(s, &e) && !rc) {
+	if (rc && created && !m->proto)
+		unlink(name_path(m->name));
+	if (store_close(m->store, &e) && !rc) {
 		*err = e;
 		rc = -e.code;
 	}
+	if (rc && created && m->proto && m->proto->remove)
+		m->proto->remove(m->keys, &m->args, &e);
+	opts_free(m->keys);
 	return rc;
 }
 
@@ -165,14 +200,12 @@ int image_create(const struct image_create_args *args, uint64_t *size,
 	const char *backing, *backing_format, *data_file;
 	struct create_args ca = { .size = args->size,
 	    .options = args->options, .incomplete = args->incomplete };
+	struct made image = { .name = args->name }, data = { 0 };
 	uint64_t given = UINT64_MAX;
 	AUTO_FREE char *data_full = NULL;
 	AUTO_FREE char *full = NULL;
 	int rc;
 
-	if (!name_path(args->name))
-		return error_set(err, EINVAL, "Unknown protocol '%.*s'",
-		    (int)name_scheme_len(args->name), args->name);
 	if ((rc = check_create_options(args, err)) ||
 	    (rc = opts_take_size(args->options, "size", &given, err)))
 		return rc;
@@ -220,19 +253,18 @@ int image_create(const struct image_create_args *args, uint64_t *size,
 		    "Backing format cannot be used without backing file");
 	ca.backing = backing;
 	ca.backing_format = backing ? backing_format : NULL;
-	rc = create_store(args->name, args->options, args->no_sync, &ca.store,
-	    err);
-	if (rc)
-		return rc;
-	if (data_file) {
+	rc = make_store(&image, args, args->name,
+	    args->format->has_backing ? 0 : ca.size, err);
+	if (!rc && data_file) {
 		ca.data_file = data_file;
-		rc = create_store(data_full, args->options, args->no_sync,
-		    &ca.data_store, err);
+		rc = make_store(&data, args, data_full, ca.size, err);
 	}
+	ca.store = image.store;
+	ca.data_store = data.store;
 	if (!rc)
 		rc = args->format->create(&ca, err);
-	rc = end_store(ca.data_store, data_full, rc, err);
-	return end_store(ca.store, args->name, rc, err);
+	rc = end_store(&data, rc, err);
+	return end_store(&image, rc, err);
 }
 
 int image_finish(struct image *img, struct error *err)

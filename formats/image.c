@@ -18,6 +18,7 @@
 #include "codec.h"
 #include "image.h"
 #include "report.h"
+#include "store/protocol.h"
 
 /* ---- probing */
 
@@ -129,71 +130,118 @@ static int allow_reference(const struct image *img, const char *name,
 
 /* ---- one layer */
 
-/* The file under a layer, as its options say: "file.filename=x",
- * "filename=x" with driver=file, or the bare name. */
-static int open_file(const char *name, struct opts *node,
-    const struct open_args *args, const struct image *from,
-    struct store **store, struct error *err)
+/* A store that is not a file.  name: "scheme:rest", or NULL when the keys say
+ * all. */
+static int open_remote(const struct protocol *proto, const char *name,
+    struct opts *keys, const struct open_args *args, bool direct,
+    bool no_sync, struct store **store, struct error *err)
 {
-	static const char *const lockings[] = { "auto", "on", "off", NULL };
+	struct protocol_args pa = { .writable = args->writable,
+	    .share = args->share, .direct = direct, .no_sync = no_sync,
+	    .objects = args->objects };
+	int rc = name ? proto->parse(name, keys, err) : 0;
+
+	if (rc)
+		return rc;
+	opts_take(keys, "driver");	/* parse() may say it again */
+	*store = proto->open(keys, &pa, err);
+	return *store ? 0 : -err->code;
+}
+
+/* What the file under a layer is: a protocol's (proto), or a file (proto NULL,
+ * path).  remote: the name, where it is what names a remote store. */
+static int choose_store(const char *name, struct opts *file,
+    const struct protocol **proto, const char **path, const char **remote,
+    struct error *err)
+{
 	static const char *const drivers[] = {
 		"file", "host_device", "host_cdrom", NULL };
+	const char *driver = opts_get(file, "driver");
+	struct error ignored;
+	unsigned which;
+	int rc;
+
+	*remote = *path = NULL;
+	if (!*proto && driver && format_find(driver))
+		return error_set(err, ENOTSUP,
+		    "an image inside another image is not supported");
+	if (!*proto && driver && opts_take_enum(file, "driver", drivers,
+	    &which, &ignored)) {
+		if ((rc = protocol_by_driver(driver, proto, err)))
+			return rc;
+		if (!*proto)
+			return error_set(err, EINVAL, "Unknown driver '%s'",
+			    driver);
+	}
+	opts_take(file, "driver");
+	if (*proto)
+		return 0;
+	*path = opts_take(file, "filename");
+	if (*path)		/* a plain path, whatever is in it */
+		return 0;
+	*path = name;
+	if (!name || !*name)
+		return error_set(err, EINVAL,
+		    "The 'file' block driver requires a file name");
+	if (!name_scheme_len(name))
+		return 0;
+	*path = name_path(name);
+	if (*path)
+		return 0;
+	*remote = name;
+	if ((rc = protocol_by_scheme(name, proto, err)))
+		return rc;
+	if (!*proto)
+		return error_set(err, EINVAL, "Unknown protocol '%.*s'",
+		    (int)name_scheme_len(name), name);
+	return 0;
+}
+
+/* The file under a layer, as its options say: "file.filename=x",
+ * "filename=x" with driver=file, a protocol's keys at either place, or the
+ * bare name.  proto: what driver= of the node itself names, or NULL. */
+static int open_file(const char *name, struct opts *node,
+    const struct protocol *proto, const struct open_args *args,
+    const struct image *from, struct store **store, struct error *err)
+{
+	static const char *const lockings[] = { "auto", "on", "off", NULL };
 	static const char *const aios[] = {
 		"threads", "native", "io_uring", NULL };
 	struct file_args fa = { .writable = args->writable,
 	    .share = args->share, .direct = args->direct,
 	    .no_sync = args->no_sync,
 	    .late_lock = args->look_only && !args->writable };
-	bool file_level = opts_has(node, "filename");
+	bool file_level = proto || opts_has(node, "filename");
 	struct opts *file = file_level ? node : opts_take_sub(node, "file");
-	unsigned locking = 0, ignored;
+	unsigned locking = 0, aio = args->aio;
 	bool flag, direct = fa.direct, no_sync = fa.no_sync;
-	const char *path, *unknown;
+	const char *path, *remote, *unknown;
 	int rc;
 
 	*store = NULL;
 	if (!file)
 		return error_errno(err, ENOMEM, "options");
-	if (!file_level && opts_has(file, "driver") &&
-	    format_find(opts_take(file, "driver"))) {
-		rc = error_set(err, ENOTSUP,
-		    "an image inside another image is not supported");
-		goto out;
-	}
-	if ((rc = opts_take_enum(file, "driver", drivers, &ignored, err)) ||
-	    (rc = opts_take_enum(file, "locking", lockings, &locking, err)) ||
-	    (rc = opts_take_enum(file, "aio", aios, &ignored, err)) ||
+	if ((rc = choose_store(name, file, &proto, &path, &remote, err)) ||
 	    (rc = opts_take_bool(file, "read-only", &flag, err)) ||
 	    (rc = opts_take_bool(file, "auto-read-only", &flag, err)) ||
 	    (rc = opts_take_bool(file, "cache.direct", &direct, err)) ||
 	    (rc = opts_take_bool(file, "cache.no-flush", &no_sync, err)))
 		goto out;
+	opts_take(file, "node-name");
+	if (proto) {
+		rc = open_remote(proto, remote, file, args, direct, no_sync,
+		    store, err);
+		goto check;
+	}
+	if ((rc = opts_take_enum(file, "locking", lockings, &locking, err)) ||
+	    (rc = opts_take_enum(file, "aio", aios, &aio, err)))
+		goto out;
 	fa.direct = direct;
 	fa.no_sync = no_sync;
 	fa.no_lock = locking == 2;
-	opts_take(file, "node-name");
-	path = opts_take(file, "filename");
-	if (!path)
-		path = name;
-	if (!path || !*path) {
-		rc = error_set(err, EINVAL,
-		    "The 'file' block driver requires a file name");
-		goto out;
-	}
-	if (!file_level && (unknown = opts_unused(file))) {
-		rc = error_set(err, EINVAL,
-		    "Block protocol 'file' doesn't support the option '%s'",
-		    unknown);
-		goto out;
-	}
-	if (!opts_has(file, "filename") && name_scheme_len(path)) {
-		if (!name_path(path)) {
-			rc = error_set(err, EINVAL, "Unknown protocol '%.*s'",
-			    (int)name_scheme_len(path), path);
-			goto out;
-		}
-		path = name_path(path);
-	}
+	fa.aio = aio;
+	if (!file_level && (unknown = opts_unused(file)))
+		goto unknown;
 	if (from) {
 		struct store_stat st;
 
@@ -206,6 +254,16 @@ static int open_file(const char *name, struct opts *node,
 	rc = *store ? 0 : -err->code;
 	if (rc && args->policy == POLICY_PEER && from)
 		error_prefix(err, "Could not open '%s'", path);
+	goto out;
+check:
+	if (rc || file_level || !(unknown = opts_unused(file)))
+		goto out;
+	store_close(*store, err);
+	*store = NULL;
+unknown:
+	rc = error_set(err, EINVAL,
+	    "Block protocol '%s' doesn't support the option '%s'",
+	    proto ? proto->drivers[0] : "file", unknown);
 out:
 	if (!file_level)
 		opts_free(file);
@@ -218,8 +276,8 @@ static int take_node_options(struct opts *node, struct open_args *args,
 {
 	static const char *const discards[] = { "ignore", "off", "unmap",
 	    "on", NULL };
-	static const char *const detects[] = { "off", NULL };
-	unsigned discard = args->unmap ? 2 : 0, detect = 0;
+	static const char *const detects[] = { "off", "on", "unmap", NULL };
+	unsigned discard = args->unmap ? 2 : 0, detect = args->detect_zeroes;
 	bool read_only = !args->writable, automatic = false;
 	int rc;
 
@@ -238,6 +296,11 @@ static int take_node_options(struct opts *node, struct open_args *args,
 		return error_set(err, EINVAL,
 		    "read-only=on, but writing was asked for");
 	args->unmap = discard >= 2;
+	if (detect == DETECT_UNMAP && !args->unmap)
+		return error_set(err, EINVAL, "setting detect-zeroes to unmap "
+		    "is not allowed without setting discard operation to "
+		    "unmap");
+	args->detect_zeroes = detect;
 	return 0;
 }
 
@@ -304,6 +367,7 @@ static struct image *open_layer(const char *name, struct opts *node,
 {
 	struct open_args args = *given;
 	const char *driver = opts_take(node, "driver"), *unknown;
+	const struct protocol *proto = NULL;
 	const struct format *fmt = NULL;
 	struct store *store = args.store;
 	struct image *img;
@@ -315,12 +379,20 @@ static struct image *open_layer(const char *name, struct opts *node,
 	    !strcmp(driver, "host_device")))
 		driver = "raw";
 	if (driver && !(fmt = format_find(driver))) {
+		if (protocol_by_driver(driver, &proto, err))
+			goto fail;
+		if (proto)
+			fmt = format_find("raw");
+	}
+	if (driver && !fmt) {
 		error_set(err, EINVAL, "Unknown driver '%s'", driver);
 		goto fail;
 	}
 	if (take_node_options(node, &args, err))
 		goto fail;
-	if (!store && open_file(name, node, &args, from, &store, err))
+	if (!store && open_file(name, node, proto, &args, from, &store, err))
+		return NULL;
+	if (!fmt && args.unpack && !from && protocol_unpack(&store, err))
 		return NULL;
 	if (!fmt) {
 		if (probe_store(store, &fmt, err))
@@ -337,6 +409,16 @@ static struct image *open_layer(const char *name, struct opts *node,
 	if (args.look_only && fmt != format_find("raw") &&
 	    file_lock_late(store, err))
 		goto fail;
+	if (args.snapshot && !fmt->has_snapshots) {
+		error_set(err, ENOTSUP, "%s images have no internal snapshots",
+		    fmt->name);
+		goto fail;
+	}
+	if (args.snapshot && args.writable) {
+		error_set(err, EINVAL,
+		    "an internal snapshot can only be opened read-only");
+		goto fail;
+	}
 	if (args.writable && !fmt->claim && fmt != format_find("raw")) {
 		error_set(err, EROFS, "%s images are read-only", fmt->name);
 		goto fail;
@@ -353,6 +435,7 @@ static struct image *open_layer(const char *name, struct opts *node,
 	}
 	if (fmt->open(img, node, err))
 		goto fail_layer;
+	img->args.snapshot = NULL;	/* the caller's */
 	if (img->size > SIZE_LIMIT) {
 		error_set(err, EFBIG, "image size is out of range");
 		goto fail_layer;
@@ -397,7 +480,7 @@ int image_ref(struct image *img, const char *name, struct opts *node,
 		if ((rc = allow_reference(img, name, full, true, err)))
 			return rc;
 	}
-	rc = open_file(full, node, &args, full ? img : NULL, store, err);
+	rc = open_file(full, node, NULL, &args, full ? img : NULL, store, err);
 	if (!rc)
 		img->stores[img->store_count++] = *store;
 	return rc;
@@ -483,7 +566,9 @@ static struct image *open_backing(struct image *img, struct opts *node,
 		return NULL;
 	}
 	args.writable = args.incomplete = args.for_check = false;
-	args.copy_on_read = false;
+	args.copy_on_read = args.unpack = false;
+	args.detect_zeroes = DETECT_OFF;
+	args.snapshot = NULL;
 	args.store = NULL;
 	args.format = img->backing_format;
 	if (!opts_has_prefix(under, "file") && !opts_has(under, "filename")) {

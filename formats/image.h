@@ -29,6 +29,7 @@
 
 struct image;
 struct codec;
+struct image_bitmap;
 struct report;
 
 /* ---- extents */
@@ -159,6 +160,7 @@ struct format {
 	size_t state_size;	/* zeroed and hung on image.state before open */
 	const struct option *create_options, *open_options;
 	bool has_backing;	/* the format can name a backing image */
+	bool has_snapshots;	/* open() heeds args.snapshot */
 
 	int (*probe)(const struct probe_input *);	/* 0 no .. 100 sure */
 	/* Reads the header, checks it, fills image.size, granule, unit, and
@@ -214,6 +216,9 @@ struct format {
 	    const char *format, struct error *);
 	/* Drops all clusters of this layer at once (commit empties the top). */
 	int (*make_empty)(struct image *, struct error *);
+	/* Persistent bitmaps, for image_bitmap_open(): see there. */
+	int (*bitmap_open)(struct image *, const char *name,
+	    struct image_bitmap **, struct error *);
 };
 
 /* All formats, ends with NULL; and by name (NULL: not known). registry.c */
@@ -225,6 +230,10 @@ const struct format *format_find(const char *name);
 /* Whose rules hold for references found inside an image (H3). */
 enum open_policy { POLICY_OWN, POLICY_PEER, POLICY_UNTRUSTED };
 
+/* Are written zeros looked for?  ON: they become zeros of the image where it
+ * has such a thing; UNMAP: and may give the space back. */
+enum detect_zeroes { DETECT_OFF, DETECT_ON, DETECT_UNMAP };
+
 struct open_args {
 	const char *format;	/* NULL: probe */
 	struct opts *options;	/* the node's options (driver, file.filename,
@@ -232,6 +241,7 @@ struct open_args {
 	bool writable;
 	bool share;		/* -U */
 	bool direct, no_sync, writethrough; /* cache modes */
+	enum file_aio aio;	/* how O_DIRECT batches go out */
 	bool no_backing;	/* this file alone (info, check, create -u) */
 	bool look_only;		/* info: a raw image in use may be looked at,
 				 * as the peers have it */
@@ -241,7 +251,14 @@ struct open_args {
 				 * gets it last, until then it is shorter */
 	bool for_check;		/* accept the dirty and the corrupt bit, repair nothing */
 	bool unmap;		/* discard=unmap: pass discards on */
+	enum detect_zeroes detect_zeroes;
 	bool copy_on_read;
+	const char *snapshot;	/* id, else name, of an internal snapshot: the
+				 * top layer as it was then, read-only */
+	bool unpack;		/* with format NULL: a compressed file (.gz,
+				 * .xz, ...) stands for its contents */
+	const struct opts *objects; /* --object, for stores and ciphers (see
+				 * store/protocol.h); borrowed while it is open */
 	enum open_policy policy;
 	struct store *store;	/* use this one (owned from the call on, also
 				 * on error) instead of opening name; NULL */
@@ -329,6 +346,7 @@ struct image_create_args {
 	bool no_sync;		/* cache=unsafe: no barriers */
 	enum open_policy policy;
 	bool allow_external;	/* for what the backing file refers to */
+	const struct opts *objects;	/* --object; borrowed */
 };
 int image_create(const struct image_create_args *, uint64_t *size,
     struct error *);
@@ -390,6 +408,45 @@ int image_make_empty(struct image *, struct error *);
  * removes them.  The open chain stays as it is. */
 int image_set_backing(struct image *, const char *name, const char *format,
     struct error *);
+
+/* ---- batches */
+
+enum io_op { IO_READ, IO_WRITE, IO_ZERO, IO_DISCARD, IO_FLUSH };
+
+struct io_req {
+	enum io_op op;
+	unsigned flags;		/* IO_FUA, IO_MAY_UNMAP, IO_NO_FALLBACK */
+	const struct iovec *iov; /* IO_READ, IO_WRITE */
+	int iovcnt;
+	uint64_t off, len;	/* len: of IO_ZERO and IO_DISCARD; of the others
+				 * it is that of iov */
+	int ret;		/* 0 or -errno, of this request alone */
+};
+/*
+ * n requests at once; returns when all are done.  They may run in any order
+ * and in parallel: none may depend on another, and a flush covers only what
+ * was complete before the call.  Returns 0 when all succeeded; else one that
+ * failed, whose text is in err.  Reads and writes in place of files opened
+ * with O_DIRECT go to the kernel together (io_uring, where there is one); all
+ * else is done one after the other.
+ */
+int image_submit(struct image *, struct io_req *, unsigned n, struct error *);
+
+/* ---- persistent bitmaps */
+
+
+/* The bitmap of this name of the top layer, as it was stored, with what this
+ * open image has written since if it is enabled.  One whose contents are in
+ * doubt (in-use after a crash) is an error.  -ENOENT: there is none. */
+int image_bitmap_open(struct image *, const char *name,
+    struct image_bitmap **, struct error *);
+void image_bitmap_close(struct image_bitmap *);	/* before the image */
+uint64_t image_bitmap_granularity(const struct image_bitmap *);
+bool image_bitmap_enabled(const struct image_bitmap *);
+/* Is the byte at off dirty, and for how many of the next len bytes (at least
+ * one) is that so? Any thread. */
+bool image_bitmap_run(struct image_bitmap *, uint64_t off, uint64_t len,
+    uint64_t *run);
 
 /* Reads what one extent of image_map() says into buf: e->len bytes. */
 int extent_read(struct image *, const struct extent *, void *buf,

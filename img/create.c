@@ -179,6 +179,7 @@ static int create(const struct cli *cli, const struct job *job, uint64_t size)
 		    &err);
 	if (!ret) {
 		args.allow_external = cli->allow_external;
+		args.objects = cli->objects;
 		ret = image_create(&args, &got, &err);
 		/* Set as soon as it is known, before the file is made. */
 		if (got != SIZE_FROM_BACKING && !job->quiet &&

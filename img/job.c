@@ -154,6 +154,7 @@ bool job_create(struct job_target *t, const struct cli *cli,
 	create->incomplete = open->incomplete = true;
 	create->policy = open->policy = cli->peer ? POLICY_PEER : POLICY_OWN;
 	create->allow_external = cli->allow_external;
+	create->objects = cli->objects;
 	open->allow_external = true;	/* the names are the user's own */
 	open->format = create->format->name;
 	open->writable = true;

@@ -363,6 +363,7 @@ static bool open_new(struct rebase *r, struct open_args *args)
 	args->format = r->format;
 	args->policy = r->cli->peer ? POLICY_PEER : POLICY_OWN;
 	args->allow_external = r->cli->allow_external;
+	args->objects = r->cli->objects;
 	if (!full)
 		error_errno(&err, ENOMEM, "opening");
 	else

@@ -164,6 +164,7 @@ static struct image *open_image(const struct io *io, const struct source *s)
 	    .writethrough = s->writethrough, .unmap = !s->keep,
 	    .copy_on_read = s->copy_on_read && writable,
 	    .allow_external = io->cli->allow_external,
+	    .objects = io->cli->objects,
 	    .policy = io->cli->peer ? POLICY_PEER : POLICY_OWN };
 	struct image *image = NULL;
 	struct opts *opts = opts_new();

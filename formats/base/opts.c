@@ -322,6 +322,13 @@ int opts_parse_json(struct opts *o, const char *json, struct error *err)
 
 #endif
 
+const char *opts_get(const struct opts *o, const char *key)
+{
+	unsigned i = find(o, key);
+
+	return i < o->n ? o->v[i]->value : NULL;
+}
+
 bool opts_has(const struct opts *o, const char *key)
 {
 	return find(o, key) < o->n;

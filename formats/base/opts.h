@@ -43,6 +43,7 @@ int opts_parse_json(struct opts *, const char *json, struct error *);
 int opts_set(struct opts *, const char *key, const char *value,
     struct error *);
 bool opts_has(const struct opts *, const char *key);	/* takes nothing */
+const char *opts_get(const struct opts *, const char *key); /* takes nothing */
 bool opts_is_null(const struct opts *, const char *key);
 bool opts_has_prefix(const struct opts *, const char *prefix); /* "file" or "file.x" */
 

@@ -460,6 +460,7 @@ struct image *cli_open(const struct cli *cli, const char *name,
 	}
 	args->policy = cli->peer ? POLICY_PEER : POLICY_OWN;
 	args->allow_external |= cli->allow_external;
+	args->objects = cli->objects;
 	if (image_opts) {
 		own = opts_new();
 		if (!own) {

@@ -51,7 +51,8 @@ struct cli {
 	int argc;		/* operands after cli_next() returned -1 */
 	char **argv;
 	bool allow_external;	/* --allow-external */
-	struct opts *secrets;	/* --object secret: id -> contents; or NULL */
+	struct opts *objects;	/* --object: "ID.qom-type", "ID.data", ...; see
+				 * store/protocol.h; or NULL */
 };
 
 /* Sets tool and peer from argv[0] ("qemu-" prefix).  Makes sure that 0, 1 and
@@ -143,10 +144,7 @@ void progress_end(bool done);	/* removes the bar; done: it was all of it */
 extern volatile sig_atomic_t cli_signal;
 void cli_catch_signals(void);
 
-/* secret.c: takes one --object; prints what is wrong and returns false. */
+/* object.c: takes one --object; prints what is wrong and returns false. */
 bool cli_object(struct cli *, const char *text);
-/* The contents of --object secret,id=..,data=..|file=..[,format=base64]; NULL
- * when there is none of that id. */
-const char *cli_secret(const struct cli *, const char *id);
 
 #endif

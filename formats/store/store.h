@@ -171,11 +171,17 @@ static inline uint64_t store_size(struct store *s)
 
 /* ---- files and block devices (file.c) */
 
+/* How a batch of requests reaches a file opened with O_DIRECT: by io_uring
+ * where the system has it, or by blocking calls.  (The peers' names; native is
+ * their Linux AIO, which io_uring serves here.) */
+enum file_aio { AIO_THREADS, AIO_NATIVE, AIO_URING };
+
 struct file_args {
 	bool writable;
 	bool create;		/* make it, or empty an existing regular file */
 	bool exclusive;		/* with create: EEXIST when it is there */
 	bool direct;		/* O_DIRECT */
+	enum file_aio aio;
 	bool no_sync;
 	bool share;		/* -U: refuse nothing to others (read-only) */
 	bool no_lock;		/* the caller answers for it (locking=off) */

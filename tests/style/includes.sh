@@ -8,6 +8,7 @@
 groups='
 	base: formats/base/*
 	store: formats/store/*
+	module: formats/modules/*
 	crypt: formats/crypt/*
 	cli: formats/cli/*
 	filter: formats/filter/*
@@ -40,6 +41,7 @@ groups='
 allowed='
 	base:
 	store: base
+	module: store base
 	crypt: base
 	codec: base
 	report: base

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* secret.c - passwords and keys given by --object secret */
+/* object.c - --object: secrets, TLS credentials, who may connect */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,48 +79,100 @@ static int base64_decode(char *text, struct error *err)
 	return 0;
 }
 
-static int take_secret(struct cli *cli, struct opts *o, struct error *err)
+/* Puts the contents of a secret into "data". */
+static int take_secret(struct opts *o, struct error *err)
 {
 	static const char *const formats_known[] = { "raw", "base64", NULL };
+	const char *data = opts_get(o, "data"), *file = opts_get(o, "file");
 	AUTO_FREE char *value = NULL;
-	const char *type, *id, *data, *file, *unknown;
 	unsigned format = 0;
 
-	type = opts_take(o, "qom-type");
-	if (!type || strcmp(type, "secret"))
-		return error_set(err, EINVAL,
-		    "Parameter 'qom-type' does not accept value '%s'",
-		    type ? type : "");
-	id = opts_take(o, "id");
-	if (!id)
-		return error_set(err, EINVAL, "Parameter 'id' is missing");
-	data = opts_take(o, "data");
-	file = opts_take(o, "file");
 	if (opts_take_enum(o, "format", formats_known, &format, err) < 0)
 		return -err->code;
-	unknown = opts_unused(o);
-	if (unknown)
-		return error_set(err, EINVAL, "Parameter '%s' is unexpected",
-		    unknown);
 	if (data && file)
 		return error_set(err, EINVAL,
 		    "'file' and 'data' are mutually exclusive");
 	if (!data && !file)
 		return error_set(err, EINVAL,
 		    "Either 'file' or 'data' must be provided");
-	if (cli->secrets && opts_has(cli->secrets, id))
-		return error_set(err, EEXIST, "object '%s' is already defined",
-		    id);
 	value = file ? read_secret(file, err) : strdup(data);
 	if (!value)
 		return file ? -err->code : error_errno(err, ENOMEM, "secret");
 	if (format == 1 && base64_decode(value, err) < 0)
 		return -err->code;
-	if (!cli->secrets)
-		cli->secrets = opts_new();
-	if (!cli->secrets)
-		return error_errno(err, ENOMEM, "secret");
-	return opts_set(cli->secrets, id, value, err);
+	return opts_set(o, "data", value, err);
+}
+
+/* What there is, and the keys of each. */
+static const struct {
+	const char *name;
+	const char *keys[8];	/* "rules.": a list */
+	int (*take)(struct opts *, struct error *);
+} types[] = {
+	{ "secret", { "data", "file", "format" }, take_secret },
+	{ "tls-creds-x509", { "dir", "endpoint", "verify-peer", "priority",
+	    "passwordid", "sanity-check" }, NULL },
+	{ "tls-creds-psk", { "dir", "endpoint", "username", "priority" },
+	    NULL },
+	{ "tls-creds-anon", { "dir", "endpoint", "priority" }, NULL },
+	{ "authz-simple", { "identity" }, NULL },
+	{ "authz-list", { "policy", "rules." }, NULL },
+	{ "authz-list-file", { "filename", "refresh" }, NULL },
+};
+enum { TYPES = sizeof(types) / sizeof(types[0]) };
+
+static bool has_key(const char *const *keys, const char *key)
+{
+	for (; *keys; keys++) {
+		size_t n = strlen(*keys);
+
+		if (!strcmp(*keys, key) || ((*keys)[n - 1] == '.' &&
+		    !strncmp(*keys, key, n)))
+			return true;
+	}
+	return false;
+}
+
+static int take_object(struct cli *cli, struct opts *o, struct error *err)
+{
+	const char *type = opts_take(o, "qom-type"), *id, *key, *value;
+	AUTO_FREE char *own_id = NULL;
+	unsigned t = 0;
+	int rc = 0;
+
+	while (t < TYPES && (!type || strcmp(type, types[t].name)))
+		t++;
+	if (t == TYPES)
+		return error_set(err, EINVAL,
+		    "Parameter 'qom-type' does not accept value '%s'",
+		    type ? type : "");
+	id = opts_take(o, "id");
+	if (!id)
+		return error_set(err, EINVAL, "Parameter 'id' is missing");
+	for (unsigned i = 0; opts_at(o, i, &key, &value); i++)
+		if (strcmp(key, "qom-type") && strcmp(key, "id") &&
+		    !has_key(types[t].keys, key))
+			return error_set(err, EINVAL,
+			    "Parameter '%s' is unexpected", key);
+	if (types[t].take && (rc = types[t].take(o, err)))
+		return rc;
+	if (!cli->objects)
+		cli->objects = opts_new();
+	if (!cli->objects || asprintf(&own_id, "%s.qom-type", id) < 0)
+		return error_errno(err, ENOMEM, "object");
+	if (opts_has(cli->objects, own_id))
+		return error_set(err, EEXIST, "object '%s' is already defined",
+		    id);
+	for (unsigned i = 0; !rc && opts_at(o, i, &key, &value); i++) {
+		AUTO_FREE char *full = NULL;
+
+		if (!value || !strcmp(key, "id"))
+			continue;
+		if (asprintf(&full, "%s.%s", id, key) < 0)
+			return error_errno(err, ENOMEM, "object");
+		rc = opts_set(cli->objects, full, value, err);
+	}
+	return rc;
 }
 
 bool cli_object(struct cli *cli, const char *text)
@@ -135,14 +188,9 @@ bool cli_object(struct cli *cli, const char *text)
 	else
 		ret = opts_parse(o, text, "qom-type", &err);
 	if (!ret)
-		ret = take_secret(cli, o, &err);
+		ret = take_object(cli, o, &err);
 	opts_free(o);
 	if (ret < 0)
 		cli_error(cli, "%s", err.text);
 	return !ret;
-}
-
-const char *cli_secret(const struct cli *cli, const char *id)
-{
-	return cli->secrets ? opts_take(cli->secrets, id) : NULL;
 }
