@@ -131,18 +131,30 @@ struct made {
 	struct protocol_args args;
 };
 
+/* NULL for a file. */
+static int find_protocol(const char *name, const struct protocol **proto,
+    struct error *err)
+{
+	int rc;
+
+	*proto = NULL;
+	if (name_path(name))
+		return 0;
+	if ((rc = protocol_by_scheme(name, proto, err)))
+		return rc;
+	if (!*proto)
+		return error_set(err, EINVAL, "Unknown protocol '%.*s'",
+		    (int)name_scheme_len(name), name);
+	if (!(*proto)->create)
+		return error_set(err, ENOTSUP, "Protocol driver '%s' does not "
+		    "support image creation", (*proto)->drivers[0]);
+	return 0;
+}
+
 static int make_remote(struct made *m, uint64_t size, struct error *err)
 {
-	int rc = protocol_by_scheme(m->name, &m->proto, err);
+	int rc;
 
-	if (rc)
-		return rc;
-	if (!m->proto)
-		return error_set(err, EINVAL, "Unknown protocol '%.*s'",
-		    (int)name_scheme_len(m->name), m->name);
-	if (!m->proto->create)
-		return error_set(err, ENOTSUP, "Protocol driver '%s' does not "
-		    "support image creation", m->proto->drivers[0]);
 	m->keys = opts_new();
 	if (!m->keys)
 		return error_errno(err, ENOMEM, "options");
@@ -167,9 +179,10 @@ static int make_store(struct made *m, const struct image_create_args *args,
 	/* The hint is advice to a file system; none here takes it. */
 	if ((rc = opts_take_bool(args->options, "nocow", &fa.no_cow, err)) ||
 	    (rc = opts_take_size(args->options, "extent_size_hint", &ignored,
-	    err)))
+	    err)) ||
+	    (rc = find_protocol(name, &m->proto, err)))
 		return rc;
-	if (!name_path(name))
+	if (m->proto)
 		return make_remote(m, size, err);
 	m->store = file_open(name_path(name), &fa, err);
 	return m->store ? 0 : -err->code;
@@ -200,13 +213,15 @@ int image_create(const struct image_create_args *args, uint64_t *size,
 	const char *backing, *backing_format, *data_file;
 	struct create_args ca = { .size = args->size,
 	    .options = args->options, .incomplete = args->incomplete };
-	struct made image = { .name = args->name }, data = { 0 };
+	struct made image = { 0 }, data = { 0 };
+	const struct protocol *proto;
 	uint64_t given = UINT64_MAX;
 	AUTO_FREE char *data_full = NULL;
 	AUTO_FREE char *full = NULL;
 	int rc;
 
-	if ((rc = check_create_options(args, err)) ||
+	if ((rc = find_protocol(args->name, &proto, err)) ||
+	    (rc = check_create_options(args, err)) ||
 	    (rc = opts_take_size(args->options, "size", &given, err)))
 		return rc;
 	if (ca.size == SIZE_FROM_BACKING)
