@@ -64,6 +64,12 @@ struct server {
 	/* Says something about a client on stderr (-v), or NULL. */
 	void (*say)(void *arg, const char *line);
 	void *say_arg;
+	/* Asked once by each session, before the answer that lets its client
+	 * into the transmission phase: waits while as many are served as -e
+	 * allows (the handshake's deadline does not count meanwhile).  False:
+	 * the client must go.  NULL: everybody may come in. */
+	bool (*admit)(void *arg, int fd);
+	void *admit_arg;
 	atomic_bool stopping;		/* sessions finish what they have begun,
 					 * answer it, and close */
 };
@@ -75,8 +81,9 @@ struct export *server_find(const struct server *, const char *name, size_t len);
 
 /*
  * Serves one client on a connected socket until it leaves or breaks the
- * rules; closes fd.  Returns whether it reached the transmission phase (the
- * others do not count as "the last client").  To make it end: set
+ * rules; fd stays open, the caller closes it: so that who ends sessions never
+ * meets another's descriptor.  Returns whether it reached the transmission
+ * phase (the others do not count as "the last client").  To make it end: set
  * server.stopping and shut the socket's reading side down (SHUT_RD).
  */
 bool session_run(struct server *, int fd);
