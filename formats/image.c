@@ -213,7 +213,8 @@ static int open_file(const char *name, struct opts *node,
 	    .late_lock = args->look_only && !args->writable };
 	bool file_level = proto || opts_has(node, "filename");
 	struct opts *file = file_level ? node : opts_take_sub(node, "file");
-	unsigned locking = 0, aio = args->aio;
+	unsigned locking = 0, aio = 0;
+	bool says_aio;
 	bool flag, direct = fa.direct, no_sync = fa.no_sync;
 	const char *path, *remote, *unknown;
 	int rc;
@@ -233,13 +234,14 @@ static int open_file(const char *name, struct opts *node,
 		    store, err);
 		goto check;
 	}
+	says_aio = opts_has(file, "aio");
 	if ((rc = opts_take_enum(file, "locking", lockings, &locking, err)) ||
 	    (rc = opts_take_enum(file, "aio", aios, &aio, err)))
 		goto out;
 	fa.direct = direct;
 	fa.no_sync = no_sync;
 	fa.no_lock = locking == 2;
-	fa.aio = aio;
+	fa.aio = says_aio ? AIO_THREADS + aio : args->aio;
 	if (!file_level && (unknown = opts_unused(file)))
 		goto unknown;
 	if (from) {

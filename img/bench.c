@@ -7,6 +7,9 @@
  * or writes.  Nothing is handed from thread to thread, so cached I/O costs
  * little more than its system call, and a device sees the whole depth.
  *
+ * With -i native or io_uring and without the page cache a few threads send
+ * what is in flight in batches instead, each of them one call of the library.
+ *
  * With a flush interval the requests come in batches.  A draining flush runs
  * when the batch is done and before the next begins; without draining the
  * thread that takes a batch's first number flushes while the others go on.
@@ -39,8 +42,8 @@ static const struct cli_option options[] = {
 	  "flush after every N requests (with -w)", NULL },
 	{ OPT_NO_DRAIN, "no-drain", NULL,
 	  "do not wait for requests before a flush", NULL },
-	{ 'i', "aio", "AIO", "threads, native or io_uring; all are the same",
-	  NULL },
+	{ 'i', "aio", "AIO",
+	  "threads; native or io_uring: batches, with -t none", NULL },
 	{ 'n', "native", NULL, "as -i native", NULL },
 	{ 't', "cache", "CACHE", "cache mode (writeback)", NULL },
 	{ 'U', "force-share", NULL, "open without locks", NULL },
@@ -48,12 +51,13 @@ static const struct cli_option options[] = {
 	{ 0 }
 };
 
-enum { THREADS_MAX = 1024, STACK = 256 << 10, PAGE = 4096 };
+enum { THREADS_MAX = 1024, STACK = 256 << 10, PAGE = 4096,
+	BATCH = 64, BATCHES = 4 /* at once */ };
 
 struct bench {
 	struct image *image;
 	uint64_t count, depth, size, step, offset, interval;
-	bool write, no_drain;
+	bool write, no_drain, batched;
 	uint8_t pattern;
 
 	_Atomic uint64_t next;	/* number of the next request */
@@ -71,7 +75,8 @@ struct bench {
 struct lane {
 	struct bench *b;
 	pthread_t thread;
-	void *buf;
+	char *buf;		/* of its first request */
+	unsigned depth;		/* its part, where it sends batches */
 };
 
 /* ---- requests */
@@ -137,6 +142,45 @@ static void *run_free(void *arg)
 	return NULL;
 }
 
+static uint64_t stride(const struct bench *b)
+{
+	return align_up(max64(b->size, 1), PAGE);
+}
+
+static void *run_batched(void *arg)
+{
+	struct lane *l = arg;
+	struct bench *b = l->b;
+	struct iovec iov[BATCH];
+	struct io_req reqs[BATCH];
+	struct error err;
+	uint64_t i;
+
+	{
+		LOCKED(&b->lock);
+		while (!b->started)
+			pthread_cond_wait(&b->moved, &b->lock);
+	}
+	while ((i = atomic_fetch_add_explicit(&b->next, l->depth,
+	    memory_order_relaxed)) < b->count &&
+	    !atomic_load_explicit(&b->failed, memory_order_relaxed)) {
+		unsigned n = (unsigned)min64(l->depth, b->count - i);
+
+		for (unsigned k = 0; k < n; k++) {
+			iov[k] = (struct iovec){ l->buf +
+			    (b->write ? 0 : k * stride(b)), b->size };
+			reqs[k] = (struct io_req){ .iov = &iov[k], .iovcnt = 1,
+			    .op = b->write ? IO_WRITE : IO_READ,
+			    .off = offset_of(b, i + k) };
+		}
+		if (image_submit(b->image, reqs, n, &err)) {
+			fail(b, &err);
+			break;
+		}
+	}
+	return NULL;
+}
+
 /* The one who ends a batch flushes, and lets the next one begin. */
 static bool end_batch(struct bench *b)
 {
@@ -190,10 +234,14 @@ static double seconds(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
+/* depth: how many requests are in flight. */
 static int start_lanes(struct bench *b, struct lane *lanes, unsigned n,
-    char *buffers, uint64_t stride, unsigned *started, struct error *err)
+    unsigned depth, char *buffers, unsigned *started, struct error *err)
 {
+	void *(*run)(void *) = b->batched ? run_batched :
+	    b->interval && !b->no_drain ? run_batches : run_free;
 	pthread_attr_t attr;
+	unsigned given = 0;
 	int rc = pthread_attr_init(&attr);
 
 	if (!rc)
@@ -202,9 +250,10 @@ static int start_lanes(struct bench *b, struct lane *lanes, unsigned n,
 		struct lane *l = &lanes[*started];
 
 		l->b = b;
-		l->buf = buffers + (b->write ? 0 : *started * stride);
-		rc = pthread_create(&l->thread, &attr,
-		    b->interval && !b->no_drain ? run_batches : run_free, l);
+		l->depth = (depth - given) / (n - *started);
+		l->buf = buffers + (b->write ? 0 : given * stride(b));
+		given += l->depth;
+		rc = pthread_create(&l->thread, &attr, run, l);
 		if (rc)
 			break;
 	}
@@ -216,8 +265,10 @@ static int start_lanes(struct bench *b, struct lane *lanes, unsigned n,
 /* All threads send the same bytes, but each receives its own. */
 static int measure(struct bench *b, double *took, struct error *err)
 {
-	const unsigned n = min64(min64(b->depth, THREADS_MAX), b->count);
-	const uint64_t stride = align_up(max64(b->size, 1), PAGE);
+	const unsigned depth = min64(min64(b->depth, b->batched ?
+	    BATCHES * BATCH : THREADS_MAX), b->count);
+	const unsigned n = b->batched ? min64(div_up(depth, 8),
+	    BATCHES) : depth;
 	AUTO_FREE struct lane *lanes = calloc(n + 1, sizeof(*lanes));
 	AUTO_FREE void *buffers = NULL;
 	unsigned started;
@@ -225,11 +276,11 @@ static int measure(struct bench *b, double *took, struct error *err)
 	int rc;
 
 	if (!lanes || posix_memalign(&buffers, PAGE,
-	    stride * (b->write ? 1 : max64(n, 1))))
+	    stride(b) * (b->write ? 1 : max64(depth, 1))))
 		return error_errno(err, ENOMEM, "buffers");
 	memset(buffers, b->pattern, b->write ? b->size : 0);
 	b->limit = b->interval && b->count ? batch_end(b, 0) : b->count;
-	rc = start_lanes(b, lanes, n, buffers, stride, &started, err);
+	rc = start_lanes(b, lanes, n, depth, buffers, &started, err);
 	if (rc)
 		fail(b, err);
 	begin = seconds();
@@ -371,6 +422,7 @@ static int run(struct cli *cli)
 		return 1;
 	if (!b.step)
 		b.step = b.size;
+	b.batched = strcmp(aio, "threads") && args.direct && !b.interval;
 	b.image = cli_open(cli, cli->argv[0], image_opts, &args);
 	if (!b.image)
 		return 1;

@@ -28,6 +28,7 @@
 #include <limits.h>
 #include <linux/fs.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -35,12 +36,16 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "store/store.h"
+#include "store/uring.h"
 
 enum { BOUNCE = 256 * 1024, ALIGN_MIN = 512, ALIGN_MAX = 4096 };
 
 struct direct {
 	uint32_t align;		/* of offset and length */
 	uint32_t mem_align;
+	struct uring *uring;	/* NULL: batches go one by one */
+	atomic_bool no_uring;	/* the system refused one */
 	pthread_mutex_t lock;	/* guards held; innermost */
 	pthread_cond_t freed;
 	struct direct_range *held; /* by who changes sectors in part */
@@ -101,12 +106,14 @@ static bool try_reads(struct direct *d, int fd)
 	return d->align != 0;
 }
 
-struct direct *direct_new(int fd)
+struct direct *direct_new(int fd, bool rings)
 {
 	struct direct *d = calloc(1, sizeof(*d));
 
 	if (!d)
 		return NULL;
+	if (rings)
+		d->uring = uring_new();
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_cond_init(&d->freed, NULL);
 	if (!ask_kernel(d, fd) && !ask_device(d, fd) && !try_reads(d, fd))
@@ -118,6 +125,7 @@ void direct_free(struct direct *d)
 {
 	if (!d)
 		return;
+	uring_free(d->uring);
 	pthread_cond_destroy(&d->freed);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
@@ -392,4 +400,57 @@ int direct_pwritev(struct direct *d, int fd, int buffered,
 		done = r < 0 ? 0 : align_down((uint64_t)r, d->align);
 	}
 	return write_bounced(d, fd, buffered, iov, n, off, len, done, size);
+}
+
+/* ---- batches */
+
+enum { BATCH = 64 };
+
+static void submit_one(struct direct *d, int fd, int buffered,
+    struct store_req *r, uint64_t size)
+{
+	uint64_t len = iov_total(r->iov, r->n);
+
+	r->ret = r->write ? direct_pwritev(d, fd, buffered, r->iov, r->n,
+	    r->off, len, size) : direct_preadv(d, fd, r->iov, r->n, r->off,
+	    len);
+}
+
+void direct_submit(struct direct *d, int fd, int buffered,
+    struct store_req *reqs, unsigned n, uint64_t size)
+{
+	struct uring_op ops[BATCH];
+	struct store_req *of[BATCH];
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct store_req *r = &reqs[i];
+
+		if (d->uring && !atomic_load(&d->no_uring) &&
+		    aligned(d, r->iov, r->n, r->off)) {
+			ops[count] = (struct uring_op){ .write = r->write,
+			    .iov = r->iov, .iovcnt = r->n, .off = r->off };
+			of[count++] = r;
+		} else {
+			submit_one(d, fd, buffered, r, size);
+		}
+		if (count < BATCH && (i + 1 < n || !count))
+			continue;
+		if (uring_run(d->uring, fd, ops, count)) {
+			atomic_store(&d->no_uring, true);
+			for (unsigned k = 0; k < count; k++)
+				ops[k].ret = -EAGAIN;
+		}
+		/* Too short, or not now: the blocking way knows what to do. */
+		for (unsigned k = 0; k < count; k++) {
+			if (ops[k].ret == -EAGAIN || ops[k].ret == -EINTR ||
+			    (ops[k].ret >= 0 && (uint64_t)ops[k].ret !=
+			    iov_total(of[k]->iov, of[k]->n)))
+				submit_one(d, fd, buffered, of[k], size);
+			else
+				of[k]->ret = ops[k].ret < 0 ?
+				    (int)ops[k].ret : 0;
+		}
+		count = 0;
+	}
 }

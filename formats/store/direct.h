@@ -13,9 +13,9 @@
 
 struct direct;
 
-/* For a file opened with O_DIRECT: finds out what alignment it wants.  NULL:
- * no memory. */
-struct direct *direct_new(int fd);
+/* For a file opened with O_DIRECT: finds out what alignment it wants.  rings:
+ * batches go by io_uring.  NULL: no memory. */
+struct direct *direct_new(int fd, bool rings);
 void direct_free(struct direct *);
 
 /* The smallest aligned request. */
@@ -30,6 +30,12 @@ int direct_preadv(struct direct *, int fd, const struct iovec *iov, int n,
 int direct_pwritev(struct direct *, int fd, int buffered,
     const struct iovec *iov, int n, uint64_t off, uint64_t len,
     uint64_t size);
+
+/* All of a batch, each with its own ret.  Aligned ones go to the kernel
+ * together, where it has rings. */
+struct store_req;
+void direct_submit(struct direct *, int fd, int buffered,
+    struct store_req *reqs, unsigned n, uint64_t size);
 
 /*
  * A change by other means than direct_pwritev() of [off, end), such as

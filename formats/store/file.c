@@ -156,6 +156,28 @@ static int file_pwritev(struct store *s, const struct iovec *iov, int n,
 	return 0;
 }
 
+/* Files opened with O_DIRECT only: for cached ones a system call each is as
+ * good as a ring. */
+static int file_submit(struct store *s, struct store_req *reqs, unsigned n,
+    struct error *err)
+{
+	struct file *f = s->state;
+	int rc = 0;
+
+	direct_submit(f->direct, s->fd, f->buffered, reqs, n, store_size(s));
+	for (unsigned i = 0; i < n; i++) {
+		const struct store_req *r = &reqs[i];
+
+		if (r->write && !r->ret)
+			grew(s, r->off + iov_total(r->iov, r->n));
+		if (r->ret && !rc)
+			rc = error_errno(err, -r->ret, "%s '%s' at offset %"
+			    PRIu64, r->write ? "writing" : "reading", s->name,
+			    r->off);
+	}
+	return rc;
+}
+
 /* ---- space */
 
 /* 0, 1 where it is not to be had here, or -errno. */
@@ -517,6 +539,7 @@ const struct store_ops file_ops = {
 	.name = "file",
 	.preadv = file_preadv,
 	.pwritev = file_pwritev,
+	.submit = file_submit,
 	.zero = file_zero,
 	.punch = file_punch,
 	.sync = file_sync,
@@ -531,6 +554,7 @@ const struct store_ops file_device_ops = {
 	.name = "host_device",
 	.preadv = file_preadv,
 	.pwritev = file_pwritev,
+	.submit = file_submit,
 	.zero = file_zero,
 	.punch = file_punch,
 	.sync = file_sync,

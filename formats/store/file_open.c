@@ -186,7 +186,8 @@ static int set_direct(int fd, bool on)
 	return fcntl(fd, F_SETFL, flags) < 0 ? -errno : 0;
 }
 
-static int start_direct(struct store *s, struct error *err)
+static int start_direct(struct store *s, enum file_aio aio,
+    struct error *err)
 {
 	struct file *f = s->state;
 	int ret = set_direct(s->fd, true);
@@ -196,7 +197,8 @@ static int start_direct(struct store *s, struct error *err)
 		    "filesystem does not support O_DIRECT", s->name);
 	if (ret < 0)
 		return open_failed(s->name, -ret, err);
-	f->direct = direct_new(s->fd);
+	s->batches = aio != AIO_THREADS;
+	f->direct = direct_new(s->fd, s->batches);
 	if (!f->direct)
 		return open_failed(s->name, ENOMEM, err);
 	s->align = direct_align(f->direct);
@@ -282,7 +284,7 @@ static int start(struct store *s, const struct file_args *args,
 	}
 	ret = learn_size(s, &st, err);
 	if (ret == 0)
-		ret = args->direct ? start_direct(s, err) :
+		ret = args->direct ? start_direct(s, args->aio, err) :
 		    set_direct(s->fd, false);
 	return ret;
 }

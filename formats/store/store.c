@@ -110,7 +110,6 @@ static int check_write(const struct store *s, uint64_t off, uint64_t len,
 	return check_range(s, off, len, err);
 }
 
-/* The length of all of iov; UINT64_MAX where it is beyond counting. */
 /* After every change, whether it succeeded or not.  Looking first keeps the
  * cache line shared between parallel writers. */
 static void touched(struct store *s)
@@ -157,6 +156,49 @@ int store_pwrite(struct store *s, const void *buf, size_t len, uint64_t off,
 	struct iovec iov = { (void *)(uintptr_t)buf, len };
 
 	return store_pwritev(s, &iov, 1, off, event, err);
+}
+
+static int submit_singly(struct store *s, struct store_req *reqs, unsigned n,
+    struct error *err)
+{
+	struct error e;
+	int rc = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct store_req *r = &reqs[i];
+
+		r->ret = r->write ?
+		    store_pwritev(s, r->iov, r->n, r->off, EVENT_DATA, &e) :
+		    store_preadv(s, r->iov, r->n, r->off, EVENT_DATA, &e);
+		if (r->ret && !rc) {
+			*err = e;
+			rc = r->ret;
+		}
+	}
+	return rc;
+}
+
+int store_submit(struct store *s, struct store_req *reqs, unsigned n,
+    struct error *err)
+{
+	bool writes = false;
+	int rc = 0;
+
+	if (!s->batches || n == 1)
+		return submit_singly(s, reqs, n, err);
+	for (unsigned i = 0; i < n && !rc; i++) {
+		uint64_t len = iov_total(reqs[i].iov, reqs[i].n);
+
+		writes |= reqs[i].write;
+		rc = reqs[i].write ? check_write(s, reqs[i].off, len, err) :
+		    check_range(s, reqs[i].off, len, err);
+	}
+	if (rc)			/* then each says it for itself */
+		return submit_singly(s, reqs, n, err);
+	rc = s->ops->submit(s, reqs, n, err);
+	if (writes)
+		touched(s);
+	return rc;
 }
 
 static int write_zeros(struct store *s, uint64_t off, uint64_t len,

@@ -65,6 +65,15 @@ struct store_stat {
 	bool regular;
 };
 
+/* One of a batch. */
+struct store_req {
+	bool write;
+	const struct iovec *iov;
+	int n;
+	uint64_t off;
+	int ret;		/* 0 or -errno */
+};
+
 struct store;
 
 struct store_ops {
@@ -76,6 +85,11 @@ struct store_ops {
 	    uint64_t off, enum store_event, struct error *);
 	int (*pwritev)(struct store *, const struct iovec *iov, int n,
 	    uint64_t off, enum store_event, struct error *);
+	/* n reads and writes of guest data, in any order and in parallel;
+	 * returns when all have ended, each with its own ret; err is that of
+	 * one that failed.  NULL: one after the other. */
+	int (*submit)(struct store *, struct store_req *, unsigned n,
+	    struct error *);
 	/* Zeros; flags above.  May grow the store. */
 	int (*zero)(struct store *, uint64_t off, uint64_t len, unsigned flags,
 	    struct error *);
@@ -101,6 +115,8 @@ struct store {
 	_Atomic uint64_t size;	/* bytes, kept true by writes that grow it */
 	uint32_t align;		/* what needs no bounce: 1 .. 4096 */
 	int fd;			/* for zero-copy between files; -1: none */
+	bool batches;		/* ops->submit is there and better than
+				 * one by one */
 	bool writable;
 	bool no_sync;		/* cache=unsafe: sync does nothing */
 	_Atomic bool dirty;	/* written since the last sync began */
@@ -139,6 +155,10 @@ int store_pwrite(struct store *, const void *buf, size_t len, uint64_t off,
 int store_pwritev(struct store *, const struct iovec *iov, int n,
     uint64_t off, enum store_event, struct error *);
 
+/* 0 when all succeeded. */
+int store_submit(struct store *, struct store_req *, unsigned n,
+    struct error *);
+
 /* Falls back to writing zeros, unless NO_FALLBACK. */
 int store_zero(struct store *, uint64_t off, uint64_t len, unsigned flags,
     struct error *);
@@ -171,10 +191,11 @@ static inline uint64_t store_size(struct store *s)
 
 /* ---- files and block devices (file.c) */
 
-/* How a batch of requests reaches a file opened with O_DIRECT: by io_uring
- * where the system has it, or by blocking calls.  (The peers' names; native is
- * their Linux AIO, which io_uring serves here.) */
-enum file_aio { AIO_THREADS, AIO_NATIVE, AIO_URING };
+/* How a batch of requests reaches a file opened with O_DIRECT: by blocking
+ * calls (threads), or, also when nothing is said, by io_uring where the system
+ * has it.  The peers' names; their native is Linux AIO, which io_uring serves
+ * here. */
+enum file_aio { AIO_ANY, AIO_THREADS, AIO_NATIVE, AIO_URING };
 
 struct file_args {
 	bool writable;
