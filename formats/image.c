@@ -757,7 +757,9 @@ int image_info(struct image *img, struct image_info *info, struct error *err)
 		if ((rc = store_stat(img->stores[i], &st, err)))
 			return rc;
 		info->actual_size += st.allocated;
-		info->has_actual_size = true;
+		info->has_actual_size = st.allocated != STORE_UNKNOWN;
+		if (!info->has_actual_size)
+			break;
 	}
 	if (img->backing_name) {
 		info->full_backing = image_full_backing(img->store->name,

@@ -67,7 +67,7 @@ static void put_file(struct store *store, const char *name, struct json *j)
 	json_str(j, "filename", store->name);
 	json_str(j, "format", known && st.block_device ? "host_device" :
 	    store->ops->name);
-	if (known)
+	if (known && st.allocated != STORE_UNKNOWN)
 		json_u64(j, "actual-size", st.allocated);
 	json_object(j, "format-specific");
 	json_str(j, "type", store->ops->name);

@@ -321,7 +321,7 @@ int store_extent(struct store *s, uint64_t off, uint64_t len, bool *data,
 
 int store_stat(struct store *s, struct store_stat *st, struct error *err)
 {
-	memset(st, 0, sizeof(*st));
+	*st = (struct store_stat){ .allocated = STORE_UNKNOWN };
 	return s->ops->stat ? s->ops->stat(s, st, err) : 0;
 }
 

@@ -58,8 +58,11 @@ enum store_prealloc { PREALLOC_OFF, PREALLOC_FALLOC, PREALLOC_FULL };
 #define STORE_MAY_PUNCH 1u	/* the zeros may be a hole */
 #define STORE_NO_FALLBACK 2u	/* ENOTSUP rather than writing zeros */
 
+#define STORE_UNKNOWN UINT64_MAX
+
 struct store_stat {
-	uint64_t allocated;	/* bytes on the medium (st_blocks * 512) */
+	uint64_t allocated;	/* bytes on the medium (st_blocks * 512), or
+				 * STORE_UNKNOWN: nobody can tell */
 	uint64_t dev, ino;	/* identity; both 0 where there is none */
 	bool block_device;
 	bool regular;
