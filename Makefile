@@ -130,6 +130,9 @@ needs_ssh  := libssh
 needs_rbd  := librbd
 MODULE_SRC := $(foreach m,$(MODULE_SRC),$(if $(filter-out $(FOUND),\
 	$(needs_$(basename $(notdir $m)))),,$m))
+# What else goes into a module lies in a folder of its name.
+more_of = $(wildcard formats/modules/$1/*.c)
+MODULE_MORE := $(foreach m,$(MODULE_SRC),$(call more_of,$(basename $(notdir $m))))
 LIB_SRC := $(filter-out $(CLI_SRC) formats/modules/%,\
 	$(wildcard formats/*.c formats/*/*.c))
 TOOLS   := $(foreach t,img io nbd fuse emu,$(if $(wildcard $t/*.c),$t))
@@ -150,7 +153,7 @@ TEST_SRC    := $(SUPPORT_SRC) $(UNIT_SRC) $(CRASH_SRC) $(FUZZ_SRC) \
 
 obj = $(patsubst %.c,$(B)/obj/%.o,$1)
 ALL_SRC := $(LIB_SRC) $(CLI_SRC) $(foreach t,$(TOOLS),$(call tool_src,$t)) \
-	$(MODULE_SRC) $(PLUGIN_SRC) $(TEST_SRC)
+	$(MODULE_SRC) $(MODULE_MORE) $(PLUGIN_SRC) $(TEST_SRC)
 
 LIB      := $(B)/lib/libcowbird.a
 CLI      := $(B)/lib/libcli.a
@@ -227,6 +230,8 @@ $(MODULES): $(B)/lib/cowbird/%.so: $(B)/obj/formats/modules/%.o $(LIB)
 	$(Q)$(CC) -shared $(if $(VARIANT),,-Wl$(comma)-z$(comma)defs) \
 		-Wl,--exclude-libs,ALL $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) \
 		$(LIBS) $(LIB_LIBS)
+$(foreach m,$(MODULES),$(eval $m: $(call obj,$(call more_of,$(basename \
+	$(notdir $m))))))
 $(B)/lib/cowbird/nbd.so: LIBS := $(call pkg_libs,libnbd)
 $(B)/lib/cowbird/curl.so: LIBS := $(call pkg_libs,libcurl)
 $(B)/lib/cowbird/ssh.so: LIBS := $(call pkg_libs,libssh)
