@@ -412,7 +412,10 @@ static struct image *open_layer(const char *name, struct opts *node,
 	    file_lock_late(store, err))
 		goto fail;
 	if (args.snapshot && !fmt->has_snapshots) {
-		error_set(err, ENOTSUP, "%s images have no internal snapshots",
+		error_set(err, ENOTSUP, args.policy == POLICY_PEER ?
+		    "Failed to load snapshot: Block format '%s' used by "
+		    "device '' does not support temporarily loading internal "
+		    "snapshots" : "%s images have no internal snapshots",
 		    fmt->name);
 		goto fail;
 	}

@@ -253,8 +253,10 @@ struct open_args {
 	bool unmap;		/* discard=unmap: pass discards on */
 	enum detect_zeroes detect_zeroes;
 	bool copy_on_read;
-	const char *snapshot;	/* id, else name, of an internal snapshot: the
-				 * top layer as it was then, read-only */
+	const char *snapshot;	/* id, else name, of an internal snapshot, or
+				 * "snapshot.id=ID,snapshot.name=NAME": the top
+				 * layer as it was then, with the size it had,
+				 * read-only */
 	bool unpack;		/* with format NULL: a compressed file (.gz,
 				 * .xz, ...) stands for its contents */
 	const struct opts *objects; /* --object, for stores and ciphers (see

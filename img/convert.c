@@ -25,7 +25,8 @@ static const struct cli_option options[] = {
 	  "sources are key=value options, not file names", "image-opts" },
 	{ 'T', "source-cache", "CACHE",
 	  "cache mode of the sources (writeback)", NULL },
-	{ 'l', "snapshot", "SNAPSHOT", "copy this internal snapshot", NULL },
+	{ 'l', "snapshot", "SNAPSHOT", "copy the disk as it was in this "
+	  "internal snapshot", NULL },
 	{ 'U', "force-share", NULL, "open the sources without locks", NULL },
 	{ 'O', "target-format", "FMT", "format of the target (raw)", NULL },
 	{ 'o', "target-format-options", "OPTIONS",
@@ -67,7 +68,6 @@ struct convert {
 	struct copy_args copy;
 	const char *format;	/* -O */
 	const char *backing;	/* -B, or backing_file of -o */
-	const char *snapshot;
 	bool source_opts, target_opts, no_create, target_zero, sparse_given;
 	bool bitmaps, skip_broken, quiet;
 	enum progress_mode progress;
@@ -136,7 +136,7 @@ static bool take_option(struct convert *c, int id, bool *help)
 	switch (id) {
 	case 'f': c->source.format = cli->value; break;
 	case 'T': return job_source_cache(cli, cli->value, &c->source);
-	case 'l': c->snapshot = cli->value; break;
+	case 'l': c->source.snapshot = cli->value; break;
 	case 'U': c->source.share = true; break;
 	case 'O': c->format = cli->value; break;
 	case 'o':
@@ -209,10 +209,8 @@ static const char *conflict(const struct convert *c)
 		return "-o has no effect when skipping image creation";
 	if (c->count > 1 && c->bitmaps)
 		return "Copying bitmaps only possible with single source";
-	if (c->count > 1 && c->snapshot)
+	if (c->count > 1 && c->source.snapshot)
 		return "No support for concatenating multiple snapshot";
-	if (c->snapshot)
-		return "internal snapshots cannot be read by this version";
 	if (c->bitmaps)
 		return "bitmaps cannot be copied by this version";
 	if (c->count > 1 && c->backing)

@@ -14,6 +14,8 @@ static const struct cli_option options[] = {
 	{ 'O', "target-format", "FMT", "format of the new image (raw)", NULL },
 	{ 'o', "options", "OPTIONS", "options of the new image: key=value,...",
 	  NULL },
+	{ 'l', "snapshot", "SNAPSHOT",
+	  "measure FILE as it was in this internal snapshot", NULL },
 	{ 's', "size", "SIZE", "size of the new image, instead of FILE's",
 	  NULL },
 	{ 257, "output", "FORM", "human or json", NULL },
@@ -197,6 +199,9 @@ static int run(struct cli *cli)
 			if (!help && !img_options(cli, cli->value, &opts))
 				goto out;
 			break;
+		case 'l':
+			args.snapshot = cli->value;
+			break;
 		case 's':
 			if (!cli_size(cli, "image size", cli->value, &size))
 				goto out;
@@ -211,7 +216,8 @@ static int run(struct cli *cli)
 		}
 	if (!help && cli->argc > 1)
 		cli_error(cli, "At most one filename argument is allowed.");
-	else if (!help && !cli->argc && (image_opts || args.format))
+	else if (!help && !cli->argc && (image_opts || args.format ||
+	    args.snapshot))
 		cli_error(cli, "--image-opts, -f, and -l require a filename "
 		    "argument.");
 	else if (!help && !cli->argc && size == UINT64_MAX)

@@ -189,6 +189,11 @@ void cli_open_error(const struct cli *cli, const char *name,
 
 	if (err->code == EREFUSED)
 		refused = true;
+	/* The peer opens first and looks for the snapshot then. */
+	if (cli->peer && !strncmp(err->text, "Failed to load snapshot", 23)) {
+		cli_error(cli, "%s", err->text);
+		return;
+	}
 	cli_error(cli, cli->peer ? "Could not open '%s': %s" : "%s: %s", name,
 	    reason(cli, name, err, buf, sizeof(buf)));
 }

@@ -301,7 +301,6 @@ static int qcow2_open(struct image *img, struct opts *opts,
 	if ((rc = qcow2_header_decode(first, len, file_size, &q->h, err)))
 		return rc;
 	derive(q);
-	img->size = q->h.size;
 	img->unit = q->cluster_size;
 	img->granule = 1u << q->sub_bits;
 	img->packed_codec = q->codec;
@@ -321,9 +320,14 @@ static int qcow2_open(struct image *img, struct opts *opts,
 	if ((rc = read_exts(q, cluster, q->cluster_size, err)) ||
 	    (rc = read_backing_name(q, cluster, err)) ||
 	    (rc = check_features(q, err)) ||
-	    (rc = open_data_file(q, opts, err)) ||
-	    (rc = read_l1(q, err)) ||
-	    (rc = take_options(q, opts, err)))
+	    (rc = open_data_file(q, opts, err)))
+		return rc;
+	if (img->args.snapshot && (rc = qcow2_snapshot_select(q,
+	    img->args.snapshot, err)))
+		return img->args.policy == POLICY_PEER ?
+		    error_prefix(err, "Failed to load snapshot") : rc;
+	img->size = q->h.size;
+	if ((rc = read_l1(q, err)) || (rc = take_options(q, opts, err)))
 		return rc;
 	img->raw_store = q->h.autoclear & AUTOCLEAR_DATA_RAW &&
 	    q->h.incompatible & INCOMPAT_DATA_FILE;
@@ -464,6 +468,7 @@ const struct format format_qcow2 = {
 	.create_options = qcow2_create_options,
 	.open_options = open_options,
 	.has_backing = true,
+	.has_snapshots = true,
 	.probe = probe,
 	.open = qcow2_open,
 	.close = qcow2_close,

@@ -9,7 +9,7 @@
  *	alloc.c		refcounts: clusters given, dropped, given back; flush
  *	create.c	new images, preallocation, measure
  *	resize.c	growing and shrinking
- *	snapshot.c	the snapshot table (reading)
+ *	snapshot.c	the snapshot table (reading); opening at a snapshot
  *	bitmap.c	the bitmap directory (reading)
  *	track.c		enabled bitmaps follow the guest's writes
  *	check.c		check and repair
@@ -282,6 +282,9 @@ struct qcow2_snapshot {
 int qcow2_snapshots_load(struct qcow2 *, struct qcow2_snapshot **, unsigned *n,
     uint64_t *table_len, struct error *);
 void qcow2_snapshots_free(struct qcow2_snapshot *, unsigned n);
+/* From here on the header's L1 table and size are those of this snapshot, as
+ * open_args.snapshot names it; before L1 is read. */
+int qcow2_snapshot_select(struct qcow2 *, const char *text, struct error *);
 
 struct qcow2_bitmap {
 	uint64_t table_offset;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * snapshot.c - the snapshot table, read
+ * snapshot.c - the snapshot table, read; an image as a snapshot has it
  *
  * The table has no length of its own: an entry says how long it is, and the
  * next one follows on the next multiple of eight.  So it is read through a
@@ -189,4 +189,82 @@ void qcow2_snapshots_free(struct qcow2_snapshot *list, unsigned n)
 		free(list[i].info.name);
 	}
 	free(list);
+}
+
+/* ---- an image as a snapshot has it */
+
+/* What the user says: an id, else a name; or, as the peers have it,
+ * "snapshot.id=ID,snapshot.name=NAME", either or both. */
+struct wanted {
+	const char *any, *id, *name;
+};
+
+static int parse_wanted(const char *text, struct opts *opts,
+    struct wanted *w, struct error *err)
+{
+	const char *unknown;
+	int rc;
+
+	*w = (struct wanted){ .any = text };
+	if (strncmp(text, "snapshot.", 9))
+		return 0;
+	if ((rc = opts_parse(opts, text, NULL, err)))
+		return rc;
+	w->any = NULL;
+	w->id = opts_take(opts, "snapshot.id");
+	w->name = opts_take(opts, "snapshot.name");
+	unknown = opts_unused(opts);
+	return unknown ? error_set(err, EINVAL, "Invalid parameter '%s'",
+	    unknown) : 0;
+}
+
+static const struct qcow2_snapshot *find(const struct qcow2_snapshot *list,
+    unsigned n, const struct wanted *w)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct snapshot_info *s = &list[i].info;
+
+		if (w->any ? !strcmp(s->id, w->any) :
+		    (!w->id || !strcmp(s->id, w->id)) &&
+		    (!w->name || !strcmp(s->name, w->name)))
+			return &list[i];
+	}
+	for (unsigned i = 0; w->any && i < n; i++)
+		if (!strcmp(list[i].info.name, w->any))
+			return &list[i];
+	return NULL;
+}
+
+int qcow2_snapshot_select(struct qcow2 *q, const char *text,
+    struct error *err)
+{
+	struct qcow2_snapshot *list = NULL;
+	const struct qcow2_snapshot *s;
+	struct opts *opts = opts_new();
+	struct wanted w;
+	unsigned n = 0;
+	int rc;
+
+	if (!opts)
+		return error_errno(err, ENOMEM, "options");
+	rc = parse_wanted(text, opts, &w, err);
+	if (rc || (rc = qcow2_snapshots_load(q, &list, &n, NULL, err)))
+		goto out;
+	s = find(list, n, &w);
+	if (!s) {
+		rc = q->image->args.policy == POLICY_PEER ?
+		    error_set(err, ENOENT, "Can't find snapshot") :
+		    error_set(err, ENOENT, "no internal snapshot '%s'", text);
+		goto out;
+	}
+	q->h.l1_offset = s->l1_offset;
+	q->h.l1_size = s->l1_size;
+	q->h.size = s->info.size;
+	if (q->h.size > SIZE_LIMIT)
+		rc = error_set(err, EFBIG, "size of snapshot '%s' is out of "
+		    "range", s->info.name);
+out:
+	qcow2_snapshots_free(list, n);
+	opts_free(opts);
+	return rc;
 }
