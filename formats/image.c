@@ -250,7 +250,7 @@ static int open_file(const char *name, struct opts *node,
 		fa.no_special = from->args.policy != POLICY_PEER &&
 		    !from->args.allow_external;
 		fa.allow_block = !store_stat(from->store, &st, err) &&
-		    st.block_device;
+		    st.block_device && from->store->fd >= 0;
 	}
 	*store = file_open(path, &fa, err);
 	rc = *store ? 0 : -err->code;

@@ -43,7 +43,9 @@ enum extent_kind {
 
 #define EXTENT_SHARED	1u	/* DATA that a write must not change in place */
 #define EXTENT_HOST	2u	/* ZERO, HOLE: store and host are set all the same */
-#define EXTENT_SPARSE	4u	/* DATA, MAP_REPORT only: the store has a hole here */
+#define EXTENT_SPARSE	4u	/* DATA, MAP_REPORT only: the store has a hole here,
+				 * or zeros */
+#define EXTENT_VAGUE	8u	/* the same, but what it reads as is not known */
 
 struct extent {
 	enum extent_kind kind;

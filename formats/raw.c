@@ -61,24 +61,29 @@ static int map(struct image *img, uint64_t off, uint64_t len,
 {
 	struct raw *raw = img->state;
 	uint64_t host = raw->offset + off, size = store_size(img->store);
-	bool data = true;
+	unsigned flags;
 	int rc;
 
 	*e = (struct extent){ .kind = EXTENT_DATA, .len = len,
 	    .store = img->store, .host = host };
 	if (why == MAP_READ)
 		return 0;
-	if (host >= size) {	/* the last sector's missing bytes */
-		data = false;
-	} else {
-		rc = store_extent(img->store, host, min64(len, size - host),
-		    &data, &e->len, err);
-		if (rc)
-			return rc;
-	}
-	if (!data) {
+	if (host >= size)	/* the last sector's missing bytes */
+		flags = STORE_HOLE | STORE_ZERO;
+	else if ((rc = store_status(img->store, host, min64(len, size - host),
+	    &flags, &e->len, err)))
+		return rc;
+	switch (flags) {
+	case STORE_HOLE | STORE_ZERO:
 		e->kind = EXTENT_ZERO;
 		e->flags = EXTENT_HOST;
+		break;
+	case STORE_ZERO:
+		e->flags = EXTENT_SPARSE;
+		break;
+	case STORE_HOLE:
+		e->flags = EXTENT_VAGUE;
+		break;
 	}
 	return 0;
 }
@@ -116,7 +121,7 @@ static int create(const struct create_args *args, struct error *err)
 	 * length: it grows as it is written, and is whole at the end. */
 	if (args->incomplete && mode == PREALLOC_OFF && st.regular)
 		return 0;
-	return store_resize(args->store, args->size, mode, err);
+	return store_make_room(args->store, args->size, mode, err);
 }
 
 static int finish(struct image *img, struct error *err)

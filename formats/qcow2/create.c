@@ -397,12 +397,12 @@ int qcow2_create(const struct create_args *given, struct error *err)
 	/* The space first: nothing is lost when there is not enough. */
 	bytes = at_cluster(&l, l.total);
 	if (external) {
-		if ((rc = store_resize(a->data_store, a->size,
+		if ((rc = store_make_room(a->data_store, a->size,
 		    modes[p.prealloc], err)))
 			return error_prefix(err, "external data file");
-		rc = store_resize(a->store, bytes, PREALLOC_OFF, err);
+		rc = store_make_room(a->store, bytes, PREALLOC_OFF, err);
 	} else {
-		rc = store_resize(a->store, bytes, modes[p.prealloc], err);
+		rc = store_make_room(a->store, bytes, modes[p.prealloc], err);
 	}
 	if (rc || (rc = write_tables(a, &l, err)) ||
 	    (external && (rc = store_sync(a->data_store, err))) ||

@@ -298,6 +298,26 @@ int store_resize(struct store *s, uint64_t size, enum store_prealloc prealloc,
 	return ret;
 }
 
+int store_make_room(struct store *s, uint64_t size,
+    enum store_prealloc prealloc, struct error *err)
+{
+	struct store_stat st;
+	int ret = store_stat(s, &st, err);
+
+	if (ret < 0 || (st.block_device && size <= store_size(s)))
+		return ret;
+	return store_resize(s, size, prealloc, err);
+}
+
+static int check_run(struct store *s, uint64_t len, uint64_t run,
+    struct error *err)
+{
+	if (run && run <= len)
+		return 0;
+	return error_set(err, EIO, "'%s' answers %" PRIu64 " for an extent of "
+	    "%" PRIu64 " bytes", s->name, run, len);
+}
+
 int store_extent(struct store *s, uint64_t off, uint64_t len, bool *data,
     uint64_t *run, struct error *err)
 {
@@ -313,9 +333,25 @@ int store_extent(struct store *s, uint64_t off, uint64_t len, bool *data,
 
 	len = *run;
 	ret = s->ops->extent(s, off, len, data, run, err);
-	if (ret == 0 && (*run == 0 || *run > len))
-		return error_set(err, EIO, "'%s' answers %" PRIu64
-		    " for an extent of %" PRIu64 " bytes", s->name, *run, len);
+	return ret < 0 ? ret : check_run(s, len, *run, err);
+}
+
+int store_status(struct store *s, uint64_t off, uint64_t len, unsigned *flags,
+    uint64_t *run, struct error *err)
+{
+	uint64_t size = store_size(s);
+	bool data;
+	int ret = check_range(s, off, len, err);
+
+	if (ret < 0)
+		return ret;
+	if (s->ops->status && off < size && len) {
+		len = min64(len, size - off);
+		ret = s->ops->status(s, off, len, flags, run, err);
+		return ret < 0 ? ret : check_run(s, len, *run, err);
+	}
+	ret = store_extent(s, off, len, &data, run, err);
+	*flags = data ? 0 : STORE_HOLE | STORE_ZERO;
 	return ret;
 }
 

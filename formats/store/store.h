@@ -64,7 +64,8 @@ struct store_stat {
 	uint64_t allocated;	/* bytes on the medium (st_blocks * 512), or
 				 * STORE_UNKNOWN: nobody can tell */
 	uint64_t dev, ino;	/* identity; both 0 where there is none */
-	bool block_device;
+	bool block_device;	/* or like one: of a size it keeps, and full of
+				 * what was there before */
 	bool regular;
 };
 
@@ -76,6 +77,10 @@ struct store_req {
 	uint64_t off;
 	int ret;		/* 0 or -errno */
 };
+
+/* store_status(), as NBD has it in base:allocation */
+#define STORE_HOLE 1u		/* nothing is allocated there */
+#define STORE_ZERO 2u		/* it reads as zeros */
 
 struct store;
 
@@ -107,6 +112,10 @@ struct store_ops {
 	 * len.  NULL: all data. */
 	int (*extent)(struct store *, uint64_t off, uint64_t len, bool *data,
 	    uint64_t *run, struct error *);
+	/* The same for reports, where a store knows more than that; NULL:
+	 * a hole reads as zeros, and there are no other zeros. */
+	int (*status)(struct store *, uint64_t off, uint64_t len,
+	    unsigned *flags, uint64_t *run, struct error *);
 	int (*stat)(struct store *, struct store_stat *, struct error *);
 	/* Ends it; returns the last error there is to tell. Frees state. */
 	int (*close)(struct store *, struct error *);
@@ -184,7 +193,13 @@ bool store_can_clone(const struct store *from, const struct store *to);
 
 int store_resize(struct store *, uint64_t size, enum store_prealloc,
     struct error *);
+/* For a new image, which is to have this size: what keeps its size need only
+ * be as large. */
+int store_make_room(struct store *, uint64_t size, enum store_prealloc,
+    struct error *);
 int store_extent(struct store *, uint64_t off, uint64_t len, bool *data,
+    uint64_t *run, struct error *);
+int store_status(struct store *, uint64_t off, uint64_t len, unsigned *flags,
     uint64_t *run, struct error *);
 int store_stat(struct store *, struct store_stat *, struct error *);
 static inline uint64_t store_size(struct store *s)
