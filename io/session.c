@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * session.c - opening, closing and reopening the one file commands work on
- *
- * A temporary snapshot is a qcow2 overlay in a file without a name, hung over
- * the image, which is opened read-only; it is gone when the file is closed.
- */
-#include <fcntl.h>
+/* session.c - opening, closing and reopening the one file commands work on */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/auto.h"
 #include "command.h"
 
 void source_fini(struct source *s)
@@ -56,54 +49,6 @@ bool source_set_discard(const struct io *io, struct source *s,
 
 /* ---- opening */
 
-/* An empty file that nobody else can find. */
-static struct store *nameless_store(struct error *err)
-{
-	const struct file_args args = { .writable = true, .no_sync = true,
-	    .no_lock = true };
-	const char *dir = getenv("TMPDIR");
-	char path[64];
-	AUTO_CLOSE int fd = open(dir && *dir ? dir : "/var/tmp",
-	    O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return memory_open(0, err);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return file_open(path, &args, err);
-}
-
-/* A writable layer over base, which it owns from then on; on error, too. */
-static struct image *open_overlay(struct image *base,
-    const struct source *s, struct error *err)
-{
-	const struct format *qcow2 = format_find("qcow2");
-	struct opts *none = opts_new();
-	struct create_args create = { .options = none, .size = base->size,
-	    .backing = "base", .backing_format = base->format->name };
-	struct open_args args = { .format = "qcow2", .no_backing = true,
-	    .no_sync = true, .unmap = true, .policy = base->args.policy,
-	    .writable = !s->read_only };
-	struct image *overlay = NULL;
-	struct error ignored;
-
-	if (!qcow2 || !none)
-		error_set(err, ENOTSUP, "temporary snapshots need qcow2");
-	else
-		create.store = nameless_store(err);
-	if (create.store && qcow2->create(&create, err))
-		store_close(create.store, &ignored);
-	else if (create.store) {
-		args.store = create.store;
-		overlay = image_open(NULL, &args, err);
-	}
-	opts_free(none);
-	if (overlay)
-		overlay->backing = base;
-	else
-		image_close(base, &ignored);
-	return overlay;
-}
-
 static int check_source(const struct source *s, bool writable,
     struct error *err)
 {
@@ -117,21 +62,6 @@ static int check_source(const struct source *s, bool writable,
 		return error_set(err, EINVAL, "aio=native was specified, but "
 		    "it requires cache.direct=on, which was not specified.");
 	return 0;
-}
-
-static void warn_guessed(const struct io *io, const char *name)
-{
-	if (io->cli->peer)
-		fprintf(stderr, "WARNING: Image format was not specified for "
-		    "'%s' and probing guessed raw.\n         Automatically "
-		    "detecting the format is dangerous for raw images, write "
-		    "operations on block 0 will be restricted.\n         "
-		    "Specify the 'raw' format explicitly to remove the "
-		    "restrictions.\n", name);
-	else
-		cli_error(io->cli, "%s: warning: guessed to be raw, so its "
-		    "first sector takes no image header; -f raw says it is",
-		    name);
 }
 
 static void open_error(const struct io *io, const struct source *s,
@@ -178,9 +108,9 @@ static struct image *open_image(const struct io *io, const struct source *s)
 		image = image_open(s->name, &args, &err);
 	}
 	if (image && image->probed)
-		warn_guessed(io, image->store->name);
+		cli_warn_guessed(io->cli, image->store->name);
 	if (image && s->snapshot)
-		image = open_overlay(image, s, &err);
+		image = cli_open_overlay(image, !s->read_only, &err);
 	if (!image)
 		open_error(io, s, &err);
 	opts_free(opts);

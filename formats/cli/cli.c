@@ -437,7 +437,7 @@ bool cli_cache_mode(const struct cli *cli, const char *text,
 
 /* ---- images */
 
-static void warn_guessed(const struct cli *cli, const char *name)
+void cli_warn_guessed(const struct cli *cli, const char *name)
 {
 	if (cli->peer)
 		fprintf(stderr, "WARNING: Image format was not specified for "
@@ -478,7 +478,7 @@ struct image *cli_open(const struct cli *cli, const char *name,
 	}
 	image = image_open(image_opts ? NULL : name, args, &err);
 	if (image && image->probed)
-		warn_guessed(cli, name);
+		cli_warn_guessed(cli, name);
 out:
 	if (!image)
 		cli_open_error(cli, name, &err);

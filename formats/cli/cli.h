@@ -109,6 +109,13 @@ bool cli_cache_mode(const struct cli *, const char *text, struct open_args *);
  * guessed to be raw.  NULL: failed and said so. */
 struct image *cli_open(const struct cli *, const char *name, bool image_opts,
     struct open_args *);
+/* Says that a raw image was only guessed to be raw. */
+void cli_warn_guessed(const struct cli *, const char *name);
+/* overlay.c: a writable layer over base, which it owns from then on (on error,
+ * too); what is written goes to a file without a name in TMPDIR.  writable:
+ * as the guest sees it. */
+struct image *cli_open_overlay(struct image *base, bool writable,
+    struct error *);
 /* Closes; prints an error; false when there was one.  NULL is true. */
 bool cli_close(const struct cli *, struct image *);
 /* The same after a job: when it failed, which was said, closing fails without a
