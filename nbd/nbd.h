@@ -3,7 +3,10 @@
  * nbd.h - what the files of cowbird-nbd share
  *
  *	main.c		options; what is served, for how long (not in tests)
- *	listen.c	sockets: TCP, unix, given by systemd; accepting
+ *	export.c	opening what is served
+ *	listen.c	sockets: TCP, unix, given by systemd
+ *	clients.c	accepting clients, one thread for each; the end
+ *	daemon.c	--fork, --pid-file
  *	conn.c		bytes of one connection, plain or TLS
  *	tls.c		credentials, STARTTLS, who may come in (GnuTLS)
  *	handshake.c	options haggling, up to the transmission phase
@@ -14,6 +17,7 @@
  *	list.c		-L: the client that lists exports
  *	device.c	-c, -d: the kernel's client, by netlink
  *	nbd_proto.h	the wire: constants and structures
+ *	tool.h		what only the program has: the command line's side
  *
  * Clients are strangers: every length is held to a limit before memory is
  * taken, every request to the export before the image sees it, and a client
@@ -117,6 +121,12 @@ struct tls *tls_new(const struct opts *objects, const char *id,
 void tls_free(struct tls *);		/* NULL is allowed */
 /* The server's side of the TLS handshake; afterwards conn carries TLS. */
 int tls_accept(struct tls *, struct conn *, struct error *);
+/* The same for a client (list.c): credentials with endpoint=client; hostname is
+ * what the server's certificate must be for, NULL where it need not. */
+struct tls *tls_new_client(const struct opts *objects, const char *id,
+    struct error *);
+int tls_connect(struct tls *, struct conn *, const char *hostname,
+    struct error *);
 /* For conn.c. */
 ssize_t tls_recv(struct conn *, void *buf, size_t len);
 ssize_t tls_send(struct conn *, const void *buf, size_t len);
