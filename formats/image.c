@@ -347,6 +347,7 @@ static struct image *new_layer(const char *name, struct store *store,
 	img->args.format = NULL;
 	img->args.options = NULL;
 	img->args.store = NULL;
+	img->args.unpack_args = NULL;
 	img->writable = args->writable;
 	img->incomplete = args->incomplete;
 	img->name = strdup(name ? name : store->name);
@@ -394,7 +395,8 @@ static struct image *open_layer(const char *name, struct opts *node,
 		goto fail;
 	if (!store && open_file(name, node, proto, &args, from, &store, err))
 		return NULL;
-	if (!fmt && args.unpack && !from && protocol_unpack(&store, err))
+	if (args.unpack >= (fmt ? UNPACK_ALWAYS : UNPACK_PROBED) && !from &&
+	    protocol_unpack(&store, args.unpack_args, err))
 		return NULL;
 	if (!fmt) {
 		if (probe_store(store, &fmt, err))
@@ -571,7 +573,8 @@ static struct image *open_backing(struct image *img, struct opts *node,
 		return NULL;
 	}
 	args.writable = args.incomplete = args.for_check = false;
-	args.copy_on_read = args.unpack = false;
+	args.copy_on_read = false;
+	args.unpack = UNPACK_NEVER;
 	args.detect_zeroes = DETECT_OFF;
 	args.snapshot = NULL;
 	args.store = NULL;

@@ -236,6 +236,9 @@ enum open_policy { POLICY_OWN, POLICY_PEER, POLICY_UNTRUSTED };
  * has such a thing; UNMAP: and may give the space back. */
 enum detect_zeroes { DETECT_OFF, DETECT_ON, DETECT_UNMAP };
 
+/* Does a compressed file (.gz, .xz, ...) stand for its contents? */
+enum open_unpack { UNPACK_NEVER, UNPACK_PROBED, UNPACK_ALWAYS };
+
 struct open_args {
 	const char *format;	/* NULL: probe */
 	struct opts *options;	/* the node's options (driver, file.filename,
@@ -259,8 +262,9 @@ struct open_args {
 				 * "snapshot.id=ID,snapshot.name=NAME": the top
 				 * layer as it was then, with the size it had,
 				 * read-only */
-	bool unpack;		/* with format NULL: a compressed file (.gz,
-				 * .xz, ...) stands for its contents */
+	enum open_unpack unpack; /* PROBED: where no format is named */
+	const struct unpack_args *unpack_args; /* or NULL; going() holds while
+				 * it is open, the struct for the call */
 	const struct opts *objects; /* --object, for stores and ciphers (see
 				 * store/protocol.h); borrowed while it is open */
 	enum open_policy policy;

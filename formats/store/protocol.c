@@ -163,7 +163,8 @@ static bool looks_packed(const uint8_t *head)
 	return (head[0] & 0xf0) == 0x50 && !memcmp(head + 1, "\x2a\x4d\x18", 3);
 }
 
-int protocol_unpack(struct store **s, struct error *err)
+int protocol_unpack(struct store **s, const struct unpack_args *args,
+    struct error *err)
 {
 	struct store *packed = *s;
 	const struct module *m;
@@ -182,6 +183,6 @@ int protocol_unpack(struct store **s, struct error *err)
 		store_close(packed, &ignored);
 		return rc;
 	}
-	*s = m->protocols[0]->wrap(packed, err);
+	*s = m->protocols[0]->wrap(packed, args, err);
 	return *s ? 0 : -err->code;
 }

@@ -46,7 +46,8 @@ struct protocol {
 	    struct error *);
 	/* unpack alone: the contents of a compressed file.  Owns packed from
 	 * the call on, also on error. */
-	struct store *(*wrap)(struct store *packed, struct error *);
+	struct store *(*wrap)(struct store *packed, const struct unpack_args *,
+	    struct error *);
 };
 
 struct module {
@@ -75,6 +76,7 @@ int protocol_by_scheme(const char *name, const struct protocol **,
 /* The contents of a compressed file (gzip, xz, zstd, bzip2), when its first
  * bytes say so: then *s is replaced by a read-only store of them.  *s is
  * closed on error. */
-int protocol_unpack(struct store **s, struct error *);
+int protocol_unpack(struct store **s, const struct unpack_args *,
+    struct error *);
 
 #endif

@@ -265,6 +265,17 @@ int file_lock(int fd, const char *path, unsigned held, unsigned refused,
 int file_lock_pass(int from, unsigned from_held, unsigned from_refused,
     int to, const char *path, unsigned held, unsigned refused, struct error *);
 
+/* ---- compressed files (protocol_unpack() in protocol.h) */
+
+/* For whom opening them may take long, and reading, too. */
+struct unpack_args {
+	/* Called now and then by any thread that waits: so many packed bytes
+	 * are read of so many, while it is being opened; later total is 0.
+	 * False: stop, with EINTR.  NULL: nobody asks. */
+	bool (*going)(void *arg, uint64_t done, uint64_t total);
+	void *going_arg;
+};
+
 /* ---- memory (memory.c): grows as written; holes in 64 KiB pages */
 struct store *memory_open(uint64_t size, struct error *);
 
