@@ -16,7 +16,7 @@
 
 enum {
 	OPT_IMAGE_OPTS = 256, OPT_TARGET_OPTS, OPT_TARGET_ZERO, OPT_SALVAGE,
-	OPT_BITMAPS, OPT_SKIP_BROKEN, OPT_LEVEL
+	OPT_BITMAPS, OPT_SKIP_BROKEN, OPT_LEVEL, OPT_UNPACK
 };
 
 static const struct cli_option options[] = {
@@ -28,6 +28,8 @@ static const struct cli_option options[] = {
 	{ 'l', "snapshot", "SNAPSHOT", "copy the disk as it was in this "
 	  "internal snapshot", NULL },
 	{ 'U', "force-share", NULL, "open the sources without locks", NULL },
+	{ OPT_UNPACK, "unpack", NULL, "with -f: the contents of compressed "
+	  "sources (gz, xz, zst, bz2) are of that format", NULL },
 	{ 'O', "target-format", "FMT", "format of the target (raw)", NULL },
 	{ 'o', "target-format-options", "OPTIONS",
 	  "creation options of the target; help lists them", "options" },
@@ -71,6 +73,9 @@ struct convert {
 	bool source_opts, target_opts, no_create, target_zero, sparse_given;
 	bool bitmaps, skip_broken, quiet;
 	enum progress_mode progress;
+	struct unpack_args unpack_args;
+	bool unpacking;		/* its progress is shown */
+	uint64_t unpacked;
 
 	struct image **images;
 	struct copy_source *pieces;
@@ -169,6 +174,7 @@ static bool take_option(struct convert *c, int id, bool *help)
 	case OPT_BITMAPS: c->bitmaps = true; break;
 	case OPT_SKIP_BROKEN: c->skip_broken = true; break;
 	case OPT_LEVEL: return take_level(c);
+	case OPT_UNPACK: c->source.unpack = UNPACK_ALWAYS; break;
 	}
 	return true;
 }
@@ -274,10 +280,39 @@ static bool able(const struct convert *c)
 
 /* ---- sources and target */
 
+/* Compressed sources that do not tell their size are unpacked when they are
+ * opened. */
+static bool going(void *arg, uint64_t done, uint64_t total)
+{
+	struct convert *c = arg;
+
+	if (total) {
+		if (!c->unpacking)
+			progress_begin(c->progress, "unpack", total);
+		c->unpacking = true;
+		progress_add(done - c->unpacked);
+		c->unpacked = done;
+	}
+	return !cli_signal;
+}
+
+static struct image *open_source(struct convert *c, const char *name)
+{
+	struct open_args args = c->source;
+	struct image *image;
+
+	c->unpacking = false;
+	c->unpacked = 0;
+	c->unpack_args = (struct unpack_args){ going, c };
+	args.unpack_args = &c->unpack_args;
+	image = cli_open(c->cli, name, c->source_opts, &args);
+	if (c->unpacking)
+		progress_end(image != NULL);
+	return image;
+}
+
 static bool open_sources(struct convert *c)
 {
-	struct open_args args;
-
 	c->images = calloc(c->count, sizeof(*c->images));
 	c->pieces = calloc(c->count, sizeof(*c->pieces));
 	if (!c->images || !c->pieces) {
@@ -285,9 +320,7 @@ static bool open_sources(struct convert *c)
 		return false;
 	}
 	for (unsigned i = 0; i < c->count; i++) {
-		args = c->source;
-		c->images[i] = cli_open(c->cli, c->cli->argv[i],
-		    c->source_opts, &args);
+		c->images[i] = open_source(c, c->cli->argv[i]);
 		if (!c->images[i])
 			return false;
 		c->pieces[i] = (struct copy_source){ .image = c->images[i],
@@ -432,6 +465,7 @@ static int run(struct cli *cli)
 		.target.no_sync = true,
 		.copy.sparse = 4096,
 		.copy.level = CODEC_DEFAULT,
+		.source.unpack = cli->peer ? UNPACK_NEVER : UNPACK_PROBED,
 		.progress = job_progress_default(cli),
 	};
 	bool help = false, ok = false;
