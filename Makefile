@@ -228,8 +228,8 @@ $(MODULES): $(B)/lib/cowbird/%.so: $(B)/obj/formats/modules/%.o $(LIB)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(if $(VARIANT),,-Wl$(comma)-z$(comma)defs) \
-		-Wl,--exclude-libs,ALL $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) \
-		$(LIBS) $(LIB_LIBS)
+		-Wl,--exclude-libs,ALL $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) \
+		$(LIB) $(LIBS) $(LIB_LIBS)
 $(foreach m,$(MODULES),$(eval $m: $(call obj,$(call more_of,$(basename \
 	$(notdir $m))))))
 $(B)/lib/cowbird/nbd.so: LIBS := $(call pkg_libs,libnbd)
