@@ -61,13 +61,20 @@ static int probe_store(struct store *s, const struct format **fmt,
 
 /* ---- names */
 
+/* A name with a scheme ends where its query begins; json: has no folder. */
 char *image_full_backing(const char *image_name, const char *backing)
 {
 	const char *base = name_path(image_name), *slash;
+	size_t len;
 	char *full;
 
-	if (!base || name_scheme_len(backing) || backing[0] == '/' ||
-	    !(slash = strrchr(base, '/')))
+	if (!base && !name_has_scheme(image_name, "json"))
+		base = image_name;
+	if (!base || name_scheme_len(backing) || backing[0] == '/')
+		return strdup(backing);
+	len = name_scheme_len(base) ? strcspn(base, "?#") : strlen(base);
+	slash = memrchr(base, '/', len);
+	if (!slash)
 		return strdup(backing);
 	if (asprintf(&full, "%.*s%s", (int)(slash + 1 - base), base,
 	    backing) < 0)
@@ -104,6 +111,9 @@ static int allow_reference(const struct image *img, const char *name,
 		return 0;
 	if (name_scheme_len(name) && !name_has_scheme(name, "file"))
 		why = "it is not a plain path";
+	else if (!name_path(full))	/* the image itself is remote */
+		why = own_folder && strchr(name, '/') ?
+		    "it lies outside the image's own folder" : NULL;
 	else if (of_system(name_path(full)) ||
 	    ((real = realpath(name_path(full), NULL)) && of_system(real)))
 		why = "it names a file of the system";
