@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "base/bits.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/gate.h"
@@ -218,9 +219,25 @@ struct format {
 	    const char *format, struct error *);
 	/* Drops all clusters of this layer at once (commit empties the top). */
 	int (*make_empty)(struct image *, struct error *);
-	/* Persistent bitmaps, for image_bitmap_open(): see there. */
+	/* Fills in what image_bitmap_open() tells of this layer's bitmap of
+	 * that name; -ENOENT: there is none. */
 	int (*bitmap_open)(struct image *, const char *name,
-	    struct image_bitmap **, struct error *);
+	    struct image_bitmap *, struct error *);
+};
+
+/* A persistent bitmap as a driver fills it in.  A granule is dirty when it is
+ * in one of the sets, and all are when *lost. */
+struct image_bitmap {
+	uint64_t size;		/* guest bytes: what lies behind is clean */
+	unsigned granularity_bits;
+	bool enabled;
+	struct bits stored;	/* granules */
+	struct bits groups;	/* of 1 << group_bits granules, all dirty */
+	unsigned group_bits;
+	/* What this open image has written; the driver's, and NULL where it
+	 * cannot have written anything. */
+	const struct bits *written;
+	const _Atomic bool *lost;
 };
 
 /* All formats, ends with NULL; and by name (NULL: not known). registry.c */
@@ -440,12 +457,15 @@ struct io_req {
  */
 int image_submit(struct image *, struct io_req *, unsigned n, struct error *);
 
-/* ---- persistent bitmaps */
+/* ---- persistent bitmaps: bitmap.c */
 
-
-/* The bitmap of this name of the top layer, as it was stored, with what this
- * open image has written since if it is enabled.  One whose contents are in
- * doubt (in-use after a crash) is an error.  -ENOENT: there is none. */
+/*
+ * The bitmap of this name as it was stored, with what this open image has
+ * written since if it is enabled: of the top layer, else of the first layer
+ * below that has one (as the peers find them).  An image opened at a snapshot
+ * has none of its own.  One whose contents are in doubt (in-use after a crash)
+ * is an error.  -ENOENT: there is none.
+ */
 int image_bitmap_open(struct image *, const char *name,
     struct image_bitmap **, struct error *);
 void image_bitmap_close(struct image_bitmap *);	/* before the image */

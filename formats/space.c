@@ -206,6 +206,7 @@ int image_flush(struct image *img, struct error *err)
 int image_resize(struct image *img, uint64_t size, const char *prealloc,
     struct error *err)
 {
+	uint64_t old = img->size;
 	int rc;
 
 	if (!img->format->resize)
@@ -219,6 +220,10 @@ int image_resize(struct image *img, uint64_t size, const char *prealloc,
 	gate_shut(&img->gate);
 	unit_cache_flush(img->units);	/* shrinking gives storage back */
 	rc = img->format->resize(img, size, prealloc, err);
+	/* Zeros, perhaps where something was before the disk was shrunk: to a
+	 * bitmap they are written. */
+	if (img->size > old)
+		io_note(img, old, img->size - old);
 	gate_open(&img->gate);
 	return rc;
 }

@@ -193,6 +193,26 @@ int bits_add(struct bits *b, uint64_t first, uint64_t n, bool *was,
 	return 0;
 }
 
+int bits_add_words(struct bits *b, uint64_t first, const uint64_t *word,
+    size_t n, struct error *err)
+{
+	if (!range_ok(first, 64ull * n, 1ull << LIMIT_BITS))
+		return error_set(err, EFBIG, "a set of numbers below 2^%d "
+		    "cannot hold %" PRIu64, LIMIT_BITS, first);
+	for (size_t k = 0; k < n; k++, first += 64) {
+		struct node *leaf;
+		uint64_t end;
+
+		if (!word[k])
+			continue;
+		if (!make_leaf(b, first))
+			return error_errno(err, ENOMEM, "a set of numbers");
+		leaf = find_leaf(b, first, &end);
+		store(leaf, first, load(leaf, first) | word[k]);
+	}
+	return 0;
+}
+
 void bits_remove(struct bits *b, uint64_t first, uint64_t n)
 {
 	uint64_t stop, end = end_of(first, n);
@@ -219,4 +239,33 @@ bool bits_any(const struct bits *b, uint64_t first, uint64_t n)
 				return true;
 	}
 	return false;
+}
+
+bool bits_run(const struct bits *b, uint64_t first, uint64_t n, uint64_t *run)
+{
+	uint64_t i, stop, end = end_of(first, n), differ;
+	bool set = false;
+
+	for (i = first; i < end; i = stop) {
+		const struct node *leaf = find_leaf(b, i, &stop);
+
+		stop = min64(stop, end);
+		if (!leaf && set)
+			break;
+		for (; leaf && i < stop; i = next_word(i)) {
+			uint64_t word = load(leaf, i);
+
+			if (i == first)
+				set = word >> first % 64 & 1;
+			differ = (set ? ~word : word) & mask_of(i, stop);
+			if (differ) {
+				*run = align_down(i, 64) +
+				    log2_of(differ & -differ) - first;
+				return set;
+			}
+		}
+	}
+	/* Past the limit nothing is set. */
+	*run = set ? min64(i, end) - first : n;
+	return set;
 }

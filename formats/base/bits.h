@@ -7,7 +7,7 @@
  * few loads.  Memory grows with the pages touched (4 KiB for 32768
  * neighbouring numbers), not with the largest number.
  *
- * Threads: bits_any() at any time; adding and removing under the owner's
+ * Threads: bits_any() and bits_run() at any time; adding and removing under the owner's
  * lock.  Nothing is freed before bits_fini().
  */
 #ifndef BASE_BITS_H
@@ -15,6 +15,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -30,9 +31,17 @@ void bits_fini(struct bits *);
  * On error the set is as it was. */
 int bits_add(struct bits *, uint64_t first, uint64_t n, bool *was,
     struct error *);
+/* Adds what is set in n words: bit b of word w is the number first + 64 * w +
+ * b; first is a multiple of 64.  On error some of it may be there. */
+int bits_add_words(struct bits *, uint64_t first, const uint64_t *word,
+    size_t n, struct error *);
 void bits_remove(struct bits *, uint64_t first, uint64_t n);
 
 /* Is any of [first, first + n) in the set? */
 bool bits_any(const struct bits *, uint64_t first, uint64_t n);
+
+/* Is first in the set, and for how many of [first, first + n), n not 0, is
+ * that so?  *run is at least 1. */
+bool bits_run(const struct bits *, uint64_t first, uint64_t n, uint64_t *run);
 
 #endif

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * bitmap.c - the directory of persistent bitmaps, read
+ * bitmap.c - the directory of persistent bitmaps, and their contents, read
  *
  * A header extension says where the directory lies and how many bitmaps are
  * in it; both must agree with what is found.  Without its autoclear bit the
  * extension is stale and there are no bitmaps.
+ *
+ * A bitmap is a table of clusters of bits.  No cluster may be named twice, so
+ * what a bitmap takes in memory is bounded by what the file holds (H6); table
+ * entries that say "all zeros" or "all ones" take none.
  */
 #include <inttypes.h>
 
@@ -184,4 +188,175 @@ void qcow2_bitmaps_free(struct qcow2_bitmap *list, unsigned n)
 	for (unsigned i = 0; list && i < n; i++)
 		free(list[i].name);
 	free(list);
+}
+
+uint64_t qcow2_bitmap_table_size(const struct qcow2 *q, uint64_t size,
+    const struct qcow2_bitmap *map)
+{
+	return div_up(div_up(size, 1ull << map->granularity_bits),
+	    8ull << q->cluster_bits);
+}
+
+/* ---- contents */
+
+enum { BUFFER = 2 << 20 };	/* the largest cluster */
+
+struct contents {
+	struct qcow2 *q;
+	const struct qcow2_bitmap *map;
+	struct image_bitmap *b;
+	const be64 *table;
+	uint64_t *words;	/* BUFFER bytes */
+	struct bits seen;	/* clusters named so far */
+};
+
+/* Table entry i: the cluster of its bits, or 0 and they are done with. */
+static int take_entry(struct contents *c, uint64_t i, uint64_t *host,
+    struct error *err)
+{
+	const struct qcow2 *q = c->q;
+	uint64_t entry = be64_get(c->table[i]);
+	bool was = false;
+	int rc;
+
+	*host = entry & BITMAP_TABLE_OFFSET;
+	if ((entry & ~(BITMAP_TABLE_OFFSET | TABLE_ALL_ONES)) ||
+	    (*host && (entry & TABLE_ALL_ONES)))
+		return error_set(err, EINVAL, "Bitmap '%s': table entry %"
+		    PRIu64 " is invalid", c->map->name, i);
+	if (!*host)
+		return entry ? bits_add(&c->b->groups, i, 1, NULL, err) : 0;
+	if (*host & (q->cluster_size - 1) || *host >= store_size(q->store))
+		return error_set(err, EINVAL, "Bitmap '%s': data at %#" PRIx64
+		    " is not aligned or past the end of the file",
+		    c->map->name, *host);
+	rc = bits_add(&c->seen, *host >> q->cluster_bits, 1, &was, err);
+	return rc || !was ? rc : error_set(err, EINVAL, "Bitmap '%s': data at "
+	    "%#" PRIx64 " is used twice", c->map->name, *host);
+}
+
+/* The bits of n table entries from i on, which lie one behind the other. */
+static int read_bits(struct contents *c, uint64_t i, uint64_t n,
+    uint64_t host, struct error *err)
+{
+	uint64_t len = n << c->q->cluster_bits;
+	int rc;
+
+	if (!n)
+		return 0;
+	rc = store_pread(c->q->store, c->words, len, host, EVENT_BITMAP_LOAD,
+	    err);
+	for (uint64_t k = 0; !rc && k < len / 8; k++)
+		c->words[k] = le64toh(c->words[k]);
+	return rc ? rc : bits_add_words(&c->b->stored,
+	    i << c->b->group_bits, c->words, len / 8, err);
+}
+
+static int read_table(struct contents *c, struct error *err)
+{
+	const struct qcow2 *q = c->q;
+	uint64_t n = c->map->table_size, i, first = 0, run = 0, from = 0, host;
+	uint64_t most = BUFFER >> q->cluster_bits;
+	int rc;
+
+	for (i = 0; i < n; i++) {
+		if ((rc = take_entry(c, i, &host, err)))
+			return rc;
+		if (host && run && run < most &&
+		    host == from + (run << q->cluster_bits)) {
+			run++;
+			continue;
+		}
+		if ((rc = read_bits(c, first, run, from, err)))
+			return rc;
+		first = i;
+		from = host;
+		run = host != 0;
+	}
+	return read_bits(c, first, run, from, err);
+}
+
+static int read_contents(struct qcow2 *q, const struct qcow2_bitmap *map,
+    struct image_bitmap *b, struct error *err)
+{
+	uint64_t bytes = map->table_size * 8ull;
+	AUTO_FREE be64 *table = NULL;
+	AUTO_FREE void *buffer = NULL;
+	struct contents c = { .q = q, .map = map, .b = b };
+	int rc;
+
+	if (map->table_size != qcow2_bitmap_table_size(q, q->image->size, map))
+		return error_set(err, EINVAL, "Bitmap '%s' has a table of %u "
+		    "entries, which does not fit the disk", map->name,
+		    map->table_size);
+	if (!range_ok(map->table_offset, bytes, align_up(store_size(q->store),
+	    q->cluster_size)))
+		return error_set(err, EINVAL, "Bitmap '%s': table at %#" PRIx64
+		    " lies past the end of the file", map->name,
+		    map->table_offset);
+	b->size = q->image->size;
+	b->granularity_bits = map->granularity_bits;
+	b->group_bits = q->cluster_bits + 3;
+	b->enabled = map->flags & BITMAP_AUTO;
+	table = malloc(bytes);
+	buffer = malloc(BUFFER);
+	if (!table || !buffer)
+		return error_errno(err, ENOMEM, "bitmap '%s'", map->name);
+	rc = store_pread(q->store, table, bytes, map->table_offset,
+	    EVENT_BITMAP_LOAD, err);
+	if (rc)
+		return rc;
+	c.table = table;
+	c.words = buffer;
+	bits_init(&c.seen);
+	rc = read_table(&c, err);
+	bits_fini(&c.seen);
+	return rc;
+}
+
+/* Of an image that may be written to: is it one that follows the writes?  Its
+ * flag on disk may be ours. */
+static int find_tracked(struct qcow2 *q, const char *name,
+    struct qcow2_track **found, struct error *err)
+{
+	LOCKED(&q->lock);
+	int rc = qcow2_track_load(q, err);
+
+	for (unsigned i = 0; !rc && i < q->track_count; i++)
+		if (!strcmp(q->track[i].map.name, name))
+			*found = &q->track[i];
+	return rc;
+}
+
+int qcow2_bitmap_open(struct image *img, const char *name,
+    struct image_bitmap *b, struct error *err)
+{
+	struct qcow2 *q = img->state;
+	struct qcow2_track *t = NULL;
+	struct qcow2_bitmap *list;
+	unsigned n, i;
+	int rc;
+
+	if (q->at_snapshot)
+		return error_set(err, ENOENT, "a snapshot has no bitmaps");
+	if (img->writable && (rc = find_tracked(q, name, &t, err)))
+		return rc;
+	if (t) {
+		b->written = &t->dirty;
+		b->lost = &q->track_lost;
+		return read_contents(q, &t->map, b, err);
+	}
+	if ((rc = qcow2_bitmaps_load(q, &list, &n, NULL, NULL, err)))
+		return rc;
+	for (i = 0; i < n && strcmp(list[i].name, name); i++)
+		;
+	if (i == n)
+		rc = error_set(err, ENOENT, "no bitmap '%s'", name);
+	else if (list[i].flags & BITMAP_IN_USE)
+		rc = error_set(err, EINVAL, "Bitmap '%s' is inconsistent and "
+		    "cannot be used", name);
+	else
+		rc = read_contents(q, &list[i], b, err);
+	qcow2_bitmaps_free(list, n);
+	return rc;
 }

@@ -491,4 +491,5 @@ const struct format format_qcow2 = {
 	.measure = qcow2_measure,
 	.set_backing = qcow2_set_backing,
 	.make_empty = qcow2_make_empty,
+	.bitmap_open = qcow2_bitmap_open,
 };

@@ -10,7 +10,7 @@
  *	create.c	new images, preallocation, measure
  *	resize.c	growing and shrinking
  *	snapshot.c	the snapshot table (reading); opening at a snapshot
- *	bitmap.c	the bitmap directory (reading)
+ *	bitmap.c	the bitmap directory, and what bitmaps hold (reading)
  *	track.c		enabled bitmaps follow the guest's writes
  *	check.c		check and repair
  *
@@ -101,6 +101,7 @@ struct qcow2 {
 	uint64_t packed_offset_mask;
 	const struct codec *codec;
 	bool lazy;			/* refcounts are written at the end */
+	bool at_snapshot;		/* size and L1 are a snapshot's */
 
 	/* L1: words in the machine's order; written under lock */
 	_Atomic uint64_t *l1;
@@ -124,7 +125,8 @@ struct qcow2 {
 	bool dirty_set;			/* L: we set the dirty bit */
 	struct qcow2_track *track;	/* enabled bitmaps; contents L */
 	unsigned track_count;
-	bool track_lost;		/* L: no memory for some bits */
+	bool track_known;		/* L: the two above are filled in */
+	_Atomic bool track_lost;	/* no memory for some bits */
 	bool meta_conflict;		/* L: two tables claim one cluster */
 	_Atomic int sparse_known;	/* 0 unknown, 1 preallocated, -1 not */
 };
@@ -293,14 +295,32 @@ struct qcow2_bitmap {
 	uint8_t type, granularity_bits;
 	char *name;
 };
+/* "Bitmap table": an offset, or for none zeros, or ones with this bit. */
+#define TABLE_ALL_ONES 1ull
 /* The same for the bitmap directory; none when the autoclear bit is off.
  * *dir_offset, *dir_len: where the directory lies. */
 int qcow2_bitmaps_load(struct qcow2 *, struct qcow2_bitmap **, unsigned *n,
     uint64_t *dir_offset, uint64_t *dir_len, struct error *);
 void qcow2_bitmaps_free(struct qcow2_bitmap *, unsigned n);
+/* How many entries the table of a bitmap has when the disk has this size. */
+uint64_t qcow2_bitmap_table_size(const struct qcow2 *, uint64_t size,
+    const struct qcow2_bitmap *);
+int qcow2_bitmap_open(struct image *, const char *name,
+    struct image_bitmap *, struct error *);
 
 /* ---- track.c: lock held, except for qcow2_wrote() */
 
+struct qcow2_track {
+	struct qcow2_bitmap map;
+	uint64_t entry;			/* its directory entry, in the store */
+	bool odd;			/* its table has a wrong size: it stays
+					 * marked as in use */
+	struct bits dirty;		/* granules written by this open */
+};
+
+/* Finds the enabled bitmaps; they stay where they are, with their bits, until
+ * the image is closed.  Idempotent. */
+int qcow2_track_load(struct qcow2 *, struct error *);
 /* At the first write: marks the enabled bitmaps as in use, begins to note. */
 int qcow2_track_begin(struct qcow2 *, struct error *);
 void qcow2_wrote(struct image *, uint64_t off, uint64_t len);

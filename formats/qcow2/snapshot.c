@@ -260,6 +260,7 @@ int qcow2_snapshot_select(struct qcow2 *q, const char *text,
 	q->h.l1_offset = s->l1_offset;
 	q->h.l1_size = s->l1_size;
 	q->h.size = s->info.size;
+	q->at_snapshot = true;
 	if (q->h.size > SIZE_LIMIT)
 		rc = error_set(err, EFBIG, "size of snapshot '%s' is out of "
 		    "range", s->info.name);

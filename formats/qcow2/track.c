@@ -9,26 +9,9 @@
  */
 #include "qcow2/qcow2.h"
 
-struct qcow2_track {
-	struct qcow2_bitmap map;
-	uint64_t entry;			/* its directory entry, in the store */
-	struct bits dirty;		/* granules written by this open */
-};
-
-/* "Bitmap table": an offset, or for none zeros, or ones with this bit. */
-#define TABLE_ALL_ONES 1ull
-
 static uint64_t granules(const struct qcow2 *q, const struct qcow2_track *t)
 {
 	return div_up(q->image->size, 1ull << t->map.granularity_bits);
-}
-
-/* Table entries that an image of this size needs. */
-static uint64_t table_size(const struct qcow2 *q, uint64_t size,
-    const struct qcow2_bitmap *map)
-{
-	return div_up(div_up(size, 1ull << map->granularity_bits),
-	    8ull << q->cluster_bits);
 }
 
 static int put_flags(struct qcow2 *q, bool in_use, struct error *err)
@@ -39,6 +22,8 @@ static int put_flags(struct qcow2 *q, bool in_use, struct error *err)
 	for (unsigned i = 0; !rc && i < q->track_count; i++) {
 		const struct qcow2_track *t = &q->track[i];
 
+		if (t->odd && !in_use)
+			continue;
 		be32_put(&flags, in_use ? t->map.flags | BITMAP_IN_USE :
 		    t->map.flags & ~BITMAP_IN_USE);
 		rc = store_pwrite(q->store, &flags, sizeof(flags), t->entry +
@@ -48,17 +33,19 @@ static int put_flags(struct qcow2 *q, bool in_use, struct error *err)
 	return rc ? rc : store_sync(q->store, err);
 }
 
-int qcow2_track_begin(struct qcow2 *q, struct error *err)
+int qcow2_track_load(struct qcow2 *q, struct error *err)
 {
 	struct qcow2_bitmap *maps;
 	uint64_t at, len;
 	unsigned n;
-	int rc = qcow2_bitmaps_load(q, &maps, &n, &at, &len, err);
+	int rc;
 
-	if (rc || !n)
+	if (q->track_known)
+		return 0;
+	rc = qcow2_bitmaps_load(q, &maps, &n, &at, &len, err);
+	if (rc)
 		return rc;
-	qcow2_track_free(q);	/* of a first try that failed */
-	q->track = calloc(n, sizeof(*q->track));
+	q->track = calloc(n + 1, sizeof(*q->track));
 	if (!q->track) {
 		qcow2_bitmaps_free(maps, n);
 		return error_errno(err, ENOMEM, "bitmaps");
@@ -72,15 +59,25 @@ int qcow2_track_begin(struct qcow2 *q, struct error *err)
 			struct qcow2_track *t = &q->track[q->track_count++];
 
 			t->map = *m;
-			t->map.name = NULL;
 			t->entry = at;
+			t->odd = m->table_size != qcow2_bitmap_table_size(q,
+			    q->image->size, m);
 			bits_init(&t->dirty);
+			m->name = NULL;
 		}
 		at += size;
 	}
 	qcow2_bitmaps_free(maps, n);
-	if (!q->track_count)
-		return 0;
+	q->track_known = true;
+	return 0;
+}
+
+int qcow2_track_begin(struct qcow2 *q, struct error *err)
+{
+	int rc = qcow2_track_load(q, err);
+
+	if (rc || !q->track_count)
+		return rc;
 	q->image->tracked = true;
 	return put_flags(q, true, err);
 }
@@ -94,11 +91,15 @@ void qcow2_wrote(struct image *img, uint64_t off, uint64_t len)
 		struct qcow2_track *t = &q->track[i];
 		unsigned g = t->map.granularity_bits;
 		uint64_t first = off >> g, n = ((off + len - 1) >> g) - first + 1;
-		LOCKED(&q->lock);
+		uint64_t run;
 
+		/* Known: most writes need no lock. */
+		if (bits_run(&t->dirty, first, n, &run) && run == n)
+			continue;
+		LOCKED(&q->lock);
 		/* A bit that cannot be noted: all of it counts as written. */
 		if (bits_add(&t->dirty, first, n, NULL, &ignored))
-			q->track_lost = true;
+			atomic_store(&q->track_lost, true);
 	}
 }
 
@@ -183,24 +184,24 @@ int qcow2_track_end(struct qcow2 *q, struct error *err)
 	if (!q->track_count)
 		return 0;
 	for (unsigned i = 0; !rc && i < q->track_count; i++)
-		rc = store_bitmap(q, &q->track[i], err);
+		if (!q->track[i].odd)
+			rc = store_bitmap(q, &q->track[i], err);
 	if (rc || (rc = qcow2_flush_locked(q, err)) ||
 	    (rc = qcow2_flush_refcounts(q, err)) ||
 	    (rc = store_sync(q->store, err)) ||
 	    (rc = put_flags(q, false, err)))
 		return rc;
-	qcow2_track_free(q);
+	q->image->tracked = false;
 	return 0;
 }
 
 void qcow2_track_free(struct qcow2 *q)
 {
-	for (unsigned i = 0; i < q->track_count; i++)
+	for (unsigned i = 0; i < q->track_count; i++) {
 		bits_fini(&q->track[i].dirty);
+		free(q->track[i].map.name);
+	}
 	free(q->track);
-	q->track = NULL;
-	q->track_count = 0;
-	q->image->tracked = false;
 }
 
 int qcow2_track_can_resize(struct qcow2 *q, uint64_t size, struct error *err)
@@ -210,7 +211,8 @@ int qcow2_track_can_resize(struct qcow2 *q, uint64_t size, struct error *err)
 	int rc = qcow2_bitmaps_load(q, &maps, &n, NULL, NULL, err);
 
 	for (unsigned i = 0; !rc && i < n; i++)
-		if (table_size(q, size, &maps[i]) != maps[i].table_size)
+		if (qcow2_bitmap_table_size(q, size, &maps[i]) !=
+		    maps[i].table_size)
 			rc = error_set(err, ENOTSUP, "bitmap '%s' would need "
 			    "a table of another size, which is not supported "
 			    "yet", maps[i].name);

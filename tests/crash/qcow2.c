@@ -25,6 +25,7 @@
 #include "base/bytes.h"
 #include "qcow2/disk.h"
 #include "store/fault.h"
+#include "support/bitmap.h"
 #include "support/guest.h"
 
 enum {
@@ -40,7 +41,7 @@ struct variant {
 	bool base;
 	const char *open;	/* options; the data file's, too */
 	const char *reader;	/* of those who look at a cut */
-	bool snapshots;
+	bool snapshots, bitmaps;
 };
 
 static const struct variant variants[] = {
@@ -76,6 +77,12 @@ static const struct variant variants[] = {
 	    .create = "cluster_size=16k,extended_l2=on", .snapshots = true },
 	{ .name = "256k clusters, snapshots", .size = 3 << 20,
 	    .create = "cluster_size=256k", .snapshots = true },
+	{ .name = "bitmaps", .size = 1 << 20, .bitmaps = true,
+	    .create = "cluster_size=4k" },
+	{ .name = "512 byte clusters, bitmaps", .size = 3 << 20,
+	    .create = "cluster_size=512", .bitmaps = true },
+	{ .name = "lazy refcounts, bitmaps", .size = 1 << 20,
+	    .create = "cluster_size=4k,lazy_refcounts=on", .bitmaps = true },
 };
 
 static struct {
@@ -98,6 +105,7 @@ struct work {
 	uint64_t state;		/* number of the cut in this workload */
 	char what[160];		/* the operation */
 	uint8_t *base;		/* contents of the backing image */
+	uint8_t *marked;	/* what the disk held when its bitmaps were made */
 	uint8_t *buf;
 };
 
@@ -176,6 +184,44 @@ static int check_snapshot(struct work *w, unsigned step, uint64_t seed,
 	return rc ? error_prefix(err, "snapshot") : 0;
 }
 
+/* A bitmap is in doubt (not after a clean close), or true to all that is not
+ * as it was when the bitmap was made. */
+static int check_bitmap(struct work *w, struct image *img, const char *name,
+    bool closed, struct error *err)
+{
+	struct image_bitmap *b;
+	int rc = image_bitmap_open(img, name, &b, err);
+	uint64_t n;
+
+	if (!closed && rc == -EINVAL && strstr(err->text, "inconsistent"))
+		return 0;
+	if (rc)
+		return rc;
+	for (uint64_t off = 0; !rc && off < img->size; off += n) {
+		if (image_bitmap_run(b, off, img->size - off, &n))
+			continue;
+		n = min64(n, LONGEST);
+		rc = image_read(img, w->buf, n, off, err);
+		if (!rc && memcmp(w->buf, w->marked + off, n))
+			rc = error_set(err, EIO, "a write to [%" PRIu64 ", %"
+			    PRIu64 ") is not in the bitmap '%s'", off,
+			    off + n, name);
+	}
+	image_bitmap_close(b);
+	return rc;
+}
+
+static int check_bitmaps(struct work *w, struct image *img, bool closed,
+    struct error *err)
+{
+	int rc;
+
+	if (!w->v->bitmaps)
+		return 0;
+	rc = check_bitmap(w, img, "fine", closed, err);
+	return rc ? rc : check_bitmap(w, img, "coarse", closed, err);
+}
+
 /* Goes on writing where the cut left it: repairs, allocates, gives back.
  * What is written comes back, and the rest is as it was. */
 static int go_on(struct work *w, unsigned step, uint64_t seed, unsigned keep,
@@ -219,6 +265,7 @@ static int go_on(struct work *w, unsigned step, uint64_t seed, unsigned keep,
 	s->writable = false;
 	img = image_in(store_lend(s, err), &look, w->v->reader, err);
 	rc = img ? image_sound(img, err) : -err->code;
+	rc = rc ? rc : check_bitmaps(w, img, false, err);
 	for (uint64_t off = 0; !rc && off < size; off += LONGEST) {
 		uint64_t len = min64(size - off, LONGEST);
 
@@ -250,6 +297,8 @@ static int look(struct work *w, unsigned step, uint64_t seed, unsigned keep,
 	rc = dirty ? 0 : image_sound(img, err);
 	if (!rc)
 		rc = guest_check(&w->guest, img, false, err);
+	if (!rc)
+		rc = check_bitmaps(w, img, false, err);
 	image_close(img, &ignored);
 	if (!rc && w->v->snapshots && seed % 4 == 0)
 		rc = check_snapshot(w, step, seed, keep, err);
@@ -408,6 +457,8 @@ static int do_resize(struct work *w, struct error *err)
 	say(w, "resize %" PRIu64 " to %" PRIu64 " %s", old, size,
 	    mode ? mode : "");
 	rc = image_resize(w->image, size, mode, err);
+	if (rc == -ENOTSUP && w->v->bitmaps)	/* tables stay as they are */
+		return 0;
 	/* What goes may be gone before the size says so. */
 	if (size < old && w->base && size < BASE_SIZE) {
 		uint64_t from = align_down(size, GUEST_SECTOR);
@@ -540,6 +591,30 @@ static int make_snapshots(const struct variant *v, struct guest *frozen,
 	return rc;
 }
 
+/* Data in half of the disk, and then bitmaps. */
+static int make_bitmaps(struct work *w, struct store *s, struct error *err)
+{
+	static const struct bitmap_made bitmaps[] = {
+		{ "fine", 9, BITMAP_AUTO, NULL, 0 },
+		{ "coarse", 14, BITMAP_AUTO, NULL, 0 },
+	};
+	struct open_args a = { .format = "qcow2", .writable = true };
+	struct image *img = image_in(store_lend(s, err), &a, NULL, err);
+	uint64_t len = w->guest.size / 2;
+	int rc;
+
+	if (!img)
+		return -err->code;
+	w->marked = calloc(1, w->guest.max);
+	guest_pattern(w->marked, 0, len, 0, false);
+	rc = image_write(img, w->marked, len, 0, 0, err);
+	guest_write(&w->guest, 0, len, w->marked);
+	guest_flushed(&w->guest);
+	if (image_close(img, err) || rc)
+		return -err->code;
+	return store_bitmaps(s, bitmaps, 2, err);
+}
+
 static int set_up(struct work *w, struct error *err)
 {
 	struct store *s = memory_open(0, err);
@@ -563,6 +638,8 @@ static int set_up(struct work *w, struct error *err)
 	rc = v->snapshots ? make_snapshots(v, &w->frozen, s, err) :
 	    image_make(s, "qcow2", v->size, v->create, v->base ? "base" :
 	    NULL, false, err);
+	if (v->bitmaps)
+		rc = rc ? rc : make_bitmaps(w, s, err);
 	if (rc) {
 		store_close(s, &ignored);
 		return rc;
@@ -583,6 +660,7 @@ static void tear_down(struct work *w)
 	guest_fini(&w->guest);
 	guest_fini(&w->frozen);
 	free(w->base);
+	free(w->marked);
 	free(w->buf);
 }
 
@@ -605,6 +683,7 @@ static void workload(uint64_t seed)
 		w.op++;
 		say(&w, "compare at the end");
 		if (do_reopen(&w, &err) || image_sound(w.image, &err) ||
+		    check_bitmaps(&w, w.image, true, &err) ||
 		    guest_check(&w.guest, w.image, true, &err))
 			fail(&w, "itself", &err);
 	}

@@ -40,6 +40,47 @@ static void ranges_agree_with_a_plain_array(void)
 	bits_fini(&b);
 }
 
+static void runs_agree_with_a_plain_array(void)
+{
+	enum { N = 200000 };
+	AUTO_FREE bool *plain = calloc(N + 1, 1);
+	AUTO_FREE uint64_t *words = calloc(N / 64 + 1, 8);
+	unsigned seed = 3;
+	struct error err;
+	struct bits b;
+	uint64_t run;
+
+	bits_init(&b);
+	for (unsigned i = 0; i < 300; i++) {
+		uint64_t first = (uint64_t)rand_r(&seed) % N;
+		uint64_t most = i % 9 ? 3 : 30000;
+		uint64_t n = min64((uint64_t)rand_r(&seed) % most, N - first);
+
+		memset(plain + first, true, n);
+	}
+	memset(plain + 70000, false, 66000);	/* leaves that are not there */
+	for (unsigned i = 0; i < N; i++)
+		words[i / 64] |= (uint64_t)plain[i] << i % 64;
+	CU_ASSERT_EQUAL(bits_add_words(&b, 0, words, N / 64, &err), 0);
+	for (unsigned i = 0; i < 5000; i++) {
+		uint64_t first = (uint64_t)rand_r(&seed) % N, k = first;
+		uint64_t n = 1 + (uint64_t)rand_r(&seed) % (N - first);
+
+		while (k < first + n && plain[k] == plain[first])
+			k++;
+		if (bits_run(&b, first, n, &run) != plain[first] ||
+		    run != k - first)
+			CU_FAIL("a run differs");
+	}
+	CU_ASSERT_FALSE(bits_run(&b, N, UINT64_MAX - N, &run));
+	CU_ASSERT_EQUAL(run, UINT64_MAX - N);
+	CU_ASSERT_FALSE(bits_run(&b, 1ull << 60, 5, &run));
+	CU_ASSERT_EQUAL(run, 5);
+	CU_ASSERT_EQUAL(bits_add_words(&b, 1ull << 54, words, 1, &err),
+	    -EFBIG);
+	bits_fini(&b);
+}
+
 static void the_tree_grows_and_keeps_what_it_had(void)
 {
 	struct error err;
@@ -101,6 +142,8 @@ int main(void)
 	static const struct unit_test tests[] = {
 		{ "ranges agree with a plain array",
 		    ranges_agree_with_a_plain_array },
+		{ "runs agree with a plain array",
+		    runs_agree_with_a_plain_array },
 		{ "the tree grows and keeps what it had",
 		    the_tree_grows_and_keeps_what_it_had },
 		{ "numbers too large are refused, and never there",

@@ -16,7 +16,7 @@ groups='
 	report: formats/report.[ch]
 	image.h: formats/image.h
 	image.c: formats/image.c formats/create.c
-	engine: formats/map.[ch] formats/io.[ch] formats/space.c formats/submit.c
+	engine: formats/map.[ch] formats/io.[ch] formats/space.c formats/submit.c formats/bitmap.c
 	copy: formats/copy.[ch] formats/compare.c
 	registry: formats/registry.[ch]
 	cowbird.h: formats/cowbird.h

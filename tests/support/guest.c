@@ -283,6 +283,17 @@ static uint64_t append(struct by_hand *b, const void *data, uint64_t len)
 	return host;
 }
 
+int store_append(struct store *s, const void *data, uint64_t len,
+    uint64_t *host, struct error *err)
+{
+	struct by_hand b = { .s = s, .err = err };
+
+	b.rc = store_pread(s, &b.h, sizeof(b.h), 0, EVENT_DATA, err);
+	b.cluster = 1ull << be32_get(b.h.cluster_bits);
+	*host = append(&b, data, len);
+	return b.rc;
+}
+
 /* All that the active tables name is named twice. */
 static void share(struct by_hand *b)
 {

@@ -49,6 +49,11 @@ struct image *image_in(struct store *, const struct open_args *,
  * refcounts, no compressed clusters, and room in its refcount tables. */
 int store_snapshot(struct store *, const char *name, struct error *);
 
+/* Puts data behind the end of such a store, in clusters that are counted:
+ * *host. */
+int store_append(struct store *, const void *data, uint64_t len,
+    uint64_t *host, struct error *);
+
 /* Runs the format's check: 0, or -EIO when it finds more than leaks. */
 int image_sound(struct image *, struct error *);
 
