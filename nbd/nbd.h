@@ -12,7 +12,11 @@
  *	handshake.c	options haggling, up to the transmission phase
  *	session.c	one connection from accept to close
  *	request.c	requests taken from the stream and checked
+ *	serve.c		what is done for each
+ *	batch.c		several at once, for images whose stores want that
+ *	helpers.c	requests that would make the others wait
  *	reply.c		replies put together and sent in batches
+ *	session.h	what these share
  *	status.c	metadata contexts: extents of an export
  *	list.c		-L: the client that lists exports
  *	device.c	-c, -d: the kernel's client, by netlink
@@ -76,6 +80,7 @@ struct server {
 	void *admit_arg;
 	atomic_bool stopping;		/* sessions finish what they have begun,
 					 * answer it, and close */
+	atomic_uint helpers;		/* threads of helpers.c, all sessions */
 };
 
 /* The export of this name (any bytes), or NULL. */
@@ -88,7 +93,9 @@ struct export *server_find(const struct server *, const char *name, size_t len);
  * rules; fd stays open, the caller closes it: so that who ends sessions never
  * meets another's descriptor.  Returns whether it reached the transmission
  * phase (the others do not count as "the last client").  To make it end: set
- * server.stopping and shut the socket's reading side down (SHUT_RD).
+ * server.stopping and shut the socket's reading side down (SHUT_RD); a client
+ * that does not take its answers is given up after five seconds.  The calling
+ * thread needs 128 KiB of stack, and is left with SIGPIPE blocked.
  */
 bool session_run(struct server *, int fd);
 
@@ -98,18 +105,29 @@ struct conn {
 	int fd;
 	void *tls;			/* gnutls_session_t, or NULL */
 	uint64_t deadline_ms;		/* monotonic; 0: none (handshake) */
+	const atomic_bool *stopping;	/* then a send that makes no progress
+					 * is given up; NULL: never */
 };
 
 void conn_init(struct conn *, int fd);
 void conn_fini(struct conn *);		/* ends TLS; does not close fd */
+uint64_t conn_clock_ms(void);		/* of the deadline */
 /* What there is, at least one byte, at most len; 0: the peer has closed;
- * -errno (-ETIMEDOUT past the deadline).  No err: nobody is told but -v. */
+ * -errno (-ETIMEDOUT past the deadline, -EAGAIN after conn_patience() ms of
+ * silence).  No err: nobody is told but -v. */
 ssize_t conn_recv(struct conn *, void *buf, size_t len);
-/* All of it; 0 or -errno. */
+/* All of it; 0 or -errno (-ECONNRESET: the peer closed first). */
 int conn_recv_all(struct conn *, void *buf, size_t len);
 int conn_send(struct conn *, const void *buf, size_t len);
 /* All pieces; changes iov.  more: other bytes follow at once (MSG_MORE). */
 int conn_sendv(struct conn *, struct iovec *iov, int n, bool more);
+/* From a file, without TLS; *done says how much of it was sent.  -EIO: the
+ * file could not be read, or ended early; the connection is good still. */
+int conn_sendfile(struct conn *, int file, uint64_t off, uint64_t len,
+    uint64_t *done);
+/* How long conn_recv() without TLS waits before it says -EAGAIN; 0: for
+ * ever. */
+void conn_patience(struct conn *, unsigned ms);
 
 /* ---- tls.c */
 
