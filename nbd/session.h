@@ -67,7 +67,8 @@ struct helpers {
 	pthread_mutex_t lock;	/* guards all below; nothing is taken inside */
 	pthread_cond_t work, done;
 	struct job *head, **tail;
-	unsigned jobs;		/* handed over and not answered */
+	unsigned queued;
+	atomic_uint jobs;	/* handed over and not answered */
 	uint64_t bytes;		/* they need */
 	unsigned idle;
 	bool ending;
@@ -83,6 +84,7 @@ struct session {
 	struct conn conn;
 	struct export *export;
 	enum reply_mode mode;
+	bool no_zeroes;		/* after the answer to EXPORT_NAME */
 
 	/* Metadata contexts selected for contexts_of (NULL: none), as ids in
 	 * ascending order. */
@@ -125,8 +127,10 @@ uint16_t export_flags(const struct session *, const struct export *);
 int request_take(struct session *, struct request *);
 /* Receives more; 0 or as above. */
 int request_receive(struct session *);
-/* Is another one waiting in what was received? */
+/* Is another one waiting in what was received?  All of it, and it is a READ
+ * or a small WRITE? */
 bool request_waiting(const struct session *);
+bool request_simple(const struct session *);
 
 /* ---- serve.c */
 
@@ -138,11 +142,12 @@ void serve_drop(struct session *);
 
 /* ---- batch.c */
 
+/* Do the stores of this image want batches? */
+bool batch_wanted(struct image *);
 /* Takes and serves what it can of the requests received, first among them
- * req; sends the replies.  0 or -errno: the client must go. */
+ * req; sends the replies.  -EAGAIN: not this one.  Else 0, or -errno: the
+ * client must go. */
 int batch_serve(struct session *, const struct request *req);
-/* May this one be part of a batch? */
-bool batch_takes(const struct session *, const struct request *);
 
 /* ---- helpers.c */
 
@@ -158,7 +163,7 @@ bool helpers_busy(struct helpers *);
 
 void replies_init(struct replies *, struct session *);
 int reply_ok(struct replies *, const struct request *);
-/* text is for the person at the other end; NULL: the system's words. */
+/* text is for the person at the other end. */
 int reply_error(struct replies *, const struct request *, uint32_t error,
     const char *text);
 /* The same for what failed inside: errno, and nothing of our files' names. */
@@ -170,13 +175,19 @@ int reply_error_at(struct replies *, const struct request *, uint64_t off);
  * lack of memory.  With chunks: those of one, from off on. */
 uint8_t *reply_data(struct replies *, const struct request *, uint64_t off,
     uint64_t len, bool done);
+/* Its header alone; the data are sent from elsewhere. */
+int reply_data_header(struct replies *, const struct request *, uint64_t off,
+    uint64_t len, bool done);
 int reply_hole(struct replies *, const struct request *, uint64_t off,
     uint64_t len, bool done);
 /* Room for a chunk of that type and length (without its header). */
 uint8_t *reply_chunk(struct replies *, const struct request *, unsigned type,
     size_t len, bool done);
-/* Sends and forgets what has been added.  more: see conn_sendv(). */
-int replies_send(struct replies *, bool more);
+/* Writes the header at start again, now that all of the chunk is there. */
+void reply_patch(struct replies *, size_t start, const struct request *,
+    unsigned type, bool done);
+/* Sends and forgets what has been added. */
+int replies_send(struct replies *);
 /* For who sends more than one thing: between these nobody else does. */
 int replies_begin(struct session *);
 int replies_end(struct session *, int rc);

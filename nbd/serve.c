@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * serve.c - what is done for each request
+ *
+ * Reads are a loop over image_map(), as everywhere.  The gate is entered once
+ * for as many of them as were received together, and left before anything
+ * else is done: before waiting for the client above all.
+ *
+ * A read that may not block asks the page cache alone (RWF_NOWAIT).  Stores
+ * that are not files, and files opened with O_DIRECT, may always take long.
+ *
+ * sendfile() hands over pages, not bytes: a write to the file would change
+ * what a slow client has yet to read.  Hence only for exports that say that
+ * nobody writes.
+ */
+#include "session.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	SENDFILE_MIN = 64 << 10,	/* below, copying costs less */
+	SENDFILE_EXTENTS = 16,
+	CHUNK_MAX = 1 << 20,		/* of data: a larger read is sent in
+					 * pieces, where it may be */
+	LONG_ZERO = 1 << 20,		/* may have to be written */
+};
+
+/* The session's thread stays inside from read to read, a helper does not. */
+static void enter(struct replies *r)
+{
+	struct session *s = r->session;
+
+	if (r != &s->out || !s->held)
+		image_hold(s->export->image);
+	if (r == &s->out)
+		s->held = true;
+}
+
+static void leave(struct replies *r)
+{
+	if (r != &r->session->out)
+		image_drop(r->session->export->image);
+}
+
+void serve_drop(struct session *s)
+{
+	if (s->held)
+		image_drop(s->export->image);
+	s->held = false;
+}
+
+/* ---- reading */
+
+/* All of an extent of data, if the page cache has it. */
+static bool in_cache(const struct extent *e, void *buf)
+{
+	struct iovec iov = { buf, e->len };
+
+	return e->store->fd >= 0 && e->store->align <= 1 &&
+	    preadv2(e->store->fd, &iov, 1, (off_t)e->host, RWF_NOWAIT) ==
+	    (ssize_t)e->len;
+}
+
+static int read_extent(struct image *img, const struct extent *e, void *buf,
+    bool may_block, struct error *err)
+{
+	if (!may_block && e->kind == EXTENT_DATA)
+		return in_cache(e, buf) ? 0 : -EAGAIN;
+	return extent_read(img, e, buf, err);
+}
+
+/* [off, off + len) of the image to buf; the gate is held. */
+static int read_range(struct image *img, uint64_t off, uint64_t len,
+    uint8_t *buf, bool may_block, struct error *err)
+{
+	struct extent e;
+	int rc;
+
+	for (; len; off += e.len, len -= e.len, buf += e.len) {
+		rc = image_map(img, off, len, MAP_READ, &e, NULL, err);
+		if (!rc)
+			rc = read_extent(img, &e, buf, may_block, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* In one piece: a simple reply, or a single chunk. */
+static int read_whole(struct replies *r, const struct request *req,
+    bool may_block)
+{
+	const struct export *x = r->session->export;
+	size_t start = r->len;
+	struct error err;
+	uint8_t *buf = reply_data(r, req, req->off, req->len, true);
+	int rc;
+
+	if (!buf)
+		return reply_error(r, req, NBD_ENOMEM, "out of memory");
+	rc = read_range(x->image, x->off + req->off, req->len, buf, may_block,
+	    &err);
+	if (!rc)
+		return 0;
+	r->len = start;
+	return rc == -EAGAIN && !may_block ? rc : reply_failed(r, req, &err);
+}
+
+static bool is_hole(const struct extent *e)
+{
+	return e->kind == EXTENT_ZERO || e->kind == EXTENT_HOLE;
+}
+
+/* The extent at off; what follows it and is of its sort (zeros or not) is
+ * counted in *run, at most len. */
+static int map_run(struct image *img, uint64_t off, uint64_t len,
+    struct extent *first, uint64_t *run, struct error *err)
+{
+	struct extent e;
+	int rc = image_map(img, off, len, MAP_READ, first, NULL, err);
+
+	if (rc)
+		return rc;
+	for (*run = first->len; *run < len; *run += e.len) {
+		rc = image_map(img, off + *run, len - *run, MAP_READ, &e, NULL,
+		    err);
+		if (rc)
+			return rc;
+		if (is_hole(&e) != is_hole(first))
+			break;
+	}
+	return 0;
+}
+
+/* In chunks: data and holes. */
+static int read_chunks(struct replies *r, const struct request *req,
+    bool may_block)
+{
+	const struct export *x = r->session->export;
+	uint64_t off = req->off, left = req->len, run;
+	/* Nothing of it is sent before all is there, if it may come to
+	 * nothing for now. */
+	bool in_pieces = may_block && req->len > CHUNK_MAX;
+	size_t start = r->len;
+	struct extent e;
+	struct error err;
+	uint8_t *buf;
+	int rc;
+
+	for (; left; off += run, left -= run) {
+		rc = map_run(x->image, x->off + off, left, &e, &run, &err);
+		if (rc)
+			goto failed;
+		if (is_hole(&e)) {
+			if (reply_hole(r, req, off, run, run == left))
+				return -ENOMEM;
+			continue;
+		}
+		if (in_pieces)
+			run = min64(run, CHUNK_MAX);
+		buf = reply_data(r, req, off, run, run == left);
+		if (!buf) {
+			error_set(&err, ENOMEM, "no memory for a reply");
+			goto failed;
+		}
+		rc = read_range(x->image, x->off + off, run, buf, may_block,
+		    &err);
+		if (rc)
+			goto failed;
+		if (in_pieces && r->len >= SEND_AT && run < left) {
+			leave(r);
+			rc = replies_send(r);
+			enter(r);
+			if (rc)
+				return rc;
+			start = 0;
+		}
+	}
+	return 0;
+failed:
+	/* Chunks of this request that are put together are taken back, those
+	 * that are sent stay valid beside a general error. */
+	r->len = start;
+	return rc == -EAGAIN && !may_block ? rc : reply_failed(r, req, &err);
+}
+
+/* ---- without copying */
+
+/* Is the range plain data of files, in few extents?  How many. */
+static unsigned map_files(const struct export *x, const struct request *req,
+    struct extent *e)
+{
+	uint64_t off = x->off + req->off, left = req->len;
+	struct error err;
+	unsigned n = 0;
+
+	for (; left && n < SENDFILE_EXTENTS; n++) {
+		if (image_map(x->image, off, left, MAP_READ, &e[n], NULL,
+		    &err) || e[n].kind != EXTENT_DATA ||
+		    e[n].store->fd < 0 || e[n].store->align > 1 ||
+		    !range_ok(e[n].host, e[n].len, store_size(e[n].store)))
+			return 0;
+		off += e[n].len;
+		left -= e[n].len;
+	}
+	return left ? 0 : n;
+}
+
+/* The file failed in the middle of what was promised: the rest of the chunk
+ * is zeros, and an error follows.  A simple reply has no such way out. */
+static int pad_and_fail(struct replies *r, const struct request *req,
+    uint64_t sent)
+{
+	static const uint8_t zeros[4096];
+	struct session *s = r->session;
+	int rc;
+
+	session_say(s, "cannot send a file from offset %llu on",
+	    (unsigned long long)(req->off + sent));
+	if (s->mode == REPLY_SIMPLE)
+		return -EIO;
+	for (uint64_t left = req->len - sent; left; ) {
+		size_t n = min64(left, sizeof(zeros));
+
+		if ((rc = conn_send(&s->conn, zeros, n)))
+			return rc;
+		left -= n;
+	}
+	return 0;
+}
+
+/* -ENOTSUP: not this one.  The session's thread alone does this. */
+static int read_sendfile(struct replies *r, const struct request *req)
+{
+	struct session *s = r->session;
+	struct extent e[SENDFILE_EXTENTS];
+	uint64_t sent = 0, done;
+	bool failed = false;
+	unsigned n;
+	int rc;
+
+	if (!s->export->may_sendfile || s->conn.tls || req->len < SENDFILE_MIN)
+		return -ENOTSUP;
+	n = map_files(s->export, req, e);
+	serve_drop(s);
+	if (!n)
+		return -ENOTSUP;
+	/* The header goes ahead, with what is waiting. */
+	if (reply_data_header(r, req, req->off, req->len, false))
+		return -ENOTSUP;
+	if ((rc = replies_begin(s)))
+		return replies_end(s, rc);
+	rc = conn_sendv(&s->conn, &(struct iovec){ r->area.at, r->len }, 1,
+	    true);
+	r->len = 0;
+	for (unsigned i = 0; i < n && !rc && !failed; i++) {
+		rc = conn_sendfile(&s->conn, e[i].store->fd, e[i].host,
+		    e[i].len, &done);
+		sent += done;
+		failed = rc == -EIO;
+	}
+	if (failed)
+		rc = pad_and_fail(r, req, sent);
+	if ((rc = replies_end(s, rc)) || s->mode == REPLY_SIMPLE)
+		return rc;
+	return failed ? reply_error_at(r, req, req->off + sent) :
+	    reply_ok(r, req);
+}
+
+static int serve_read(struct replies *r, const struct request *req,
+    bool may_block)
+{
+	struct session *s = r->session;
+	int rc;
+
+	if (!req->len)
+		return reply_ok(r, req);
+	if (r == &s->out && (rc = read_sendfile(r, req)) != -ENOTSUP)
+		return rc;
+	enter(r);
+	if (s->mode == REPLY_SIMPLE || (req->flags & NBD_CMD_FLAG_DF))
+		rc = read_whole(r, req, may_block);
+	else
+		rc = read_chunks(r, req, may_block);
+	leave(r);
+	return rc;
+}
+
+/* ---- the rest */
+
+static int serve_zero(const struct export *x, const struct request *req,
+    struct error *err)
+{
+	unsigned flags = 0;
+
+	if (req->flags & NBD_CMD_FLAG_FUA)
+		flags |= IO_FUA;
+	if (!(req->flags & NBD_CMD_FLAG_NO_HOLE) && x->image->args.unmap)
+		flags |= IO_MAY_UNMAP;
+	if (req->flags & NBD_CMD_FLAG_FAST_ZERO)
+		flags |= IO_NO_FALLBACK;
+	return image_zero(x->image, x->off + req->off, req->len, flags, err);
+}
+
+static int serve_trim(const struct export *x, const struct request *req,
+    struct error *err)
+{
+	int rc = image_discard(x->image, x->off + req->off, req->len, err);
+
+	if (!rc && (req->flags & NBD_CMD_FLAG_FUA))
+		rc = image_flush(x->image, err);
+	return rc;
+}
+
+/* The kernel reads ahead; no more is promised. */
+static int serve_cache(const struct export *x, const struct request *req,
+    struct error *err)
+{
+	uint64_t off = x->off + req->off, left = req->len;
+	struct extent e;
+	int rc = 0;
+
+	image_hold(x->image);
+	for (; left && !rc; off += e.len, left -= e.len) {
+		rc = image_map(x->image, off, left, MAP_READ, &e, NULL, err);
+		if (!rc && e.kind == EXTENT_DATA && e.store->fd >= 0)
+			posix_fadvise(e.store->fd, (off_t)e.host,
+			    (off_t)e.len, POSIX_FADV_WILLNEED);
+		if (rc)
+			break;
+	}
+	image_drop(x->image);
+	return rc;
+}
+
+/* For helpers, if others wait. */
+static bool takes_long(const struct request *req)
+{
+	return req->type == NBD_CMD_FLUSH ||
+	    (req->type == NBD_CMD_WRITE_ZEROES && req->len >= LONG_ZERO);
+}
+
+int serve(struct replies *r, const struct request *req, bool may_block)
+{
+	struct session *s = r->session;
+	const struct export *x = s->export;
+	struct error err;
+	int rc = 0;
+
+	if (!may_block && takes_long(req))
+		return -EAGAIN;
+	if (req->type == NBD_CMD_READ && !x->image->args.copy_on_read)
+		return serve_read(r, req, may_block);
+	if (r == &s->out)
+		serve_drop(s);
+	switch (req->type) {
+	case NBD_CMD_READ: {
+		size_t start = r->len;
+		uint8_t *buf = reply_data(r, req, req->off, req->len, true);
+
+		if (!buf)
+			return reply_error(r, req, NBD_ENOMEM,
+			    "out of memory");
+		rc = image_read(x->image, buf, req->len, x->off + req->off,
+		    &err);
+		if (!rc)
+			return 0;
+		r->len = start;
+		break;
+	}
+	case NBD_CMD_WRITE:
+		rc = image_write(x->image, req->payload, req->len,
+		    x->off + req->off,
+		    req->flags & NBD_CMD_FLAG_FUA ? IO_FUA : 0, &err);
+		break;
+	case NBD_CMD_FLUSH:
+		rc = image_flush(x->image, &err);
+		break;
+	case NBD_CMD_TRIM:
+		rc = serve_trim(x, req, &err);
+		break;
+	case NBD_CMD_CACHE:
+		rc = serve_cache(x, req, &err);
+		break;
+	case NBD_CMD_WRITE_ZEROES:
+		rc = serve_zero(x, req, &err);
+		break;
+	case NBD_CMD_BLOCK_STATUS:
+		return status_reply(r, req);
+	}
+	return rc ? reply_failed(r, req, &err) : reply_ok(r, req);
+}
