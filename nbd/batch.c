@@ -123,6 +123,6 @@ int batch_serve(struct session *s, const struct request *first)
 	image_submit(s->export->image, b.io, b.n, &err);
 	rc = answer(s, &b);
 	if (!rc && left)
-		rc = serve(&s->out, &req, true);
+		rc = serve_request(&s->out, &req, true);
 	return rc ? rc : end;
 }

@@ -75,7 +75,7 @@ static void help_with(struct replies *r, const struct request *req)
 
 	if (atomic_load(&s->broken))
 		return;
-	rc = serve(r, req, true);
+	rc = serve_request(r, req, true);
 	if (!rc) {
 		replies_send(r);
 		return;

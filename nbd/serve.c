@@ -342,7 +342,7 @@ static bool takes_long(const struct request *req)
 	    (req->type == NBD_CMD_WRITE_ZEROES && req->len >= LONG_ZERO);
 }
 
-int serve(struct replies *r, const struct request *req, bool may_block)
+int serve_request(struct replies *r, const struct request *req, bool may_block)
 {
 	struct session *s = r->session;
 	const struct export *x = s->export;

@@ -38,14 +38,14 @@ static int serve_one(struct session *s, const struct request *req)
 		    req->type == NBD_CMD_TRIM;
 	if (s->batches && !alone && (rc = batch_serve(s, req)) != -EAGAIN)
 		return rc;
-	rc = serve(&s->out, req, alone);
+	rc = serve_request(&s->out, req, alone);
 	if (rc != -EAGAIN || alone)
 		return rc;
 	if (others && !helpers_give(s, req))
 		return 0;
 	/* It is for us after all: those before it are answered first. */
 	rc = replies_send(&s->out);
-	return rc ? rc : serve(&s->out, req, true);
+	return rc ? rc : serve_request(&s->out, req, true);
 }
 
 /* A client that says nothing keeps no memory. */

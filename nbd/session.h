@@ -136,7 +136,7 @@ bool request_simple(const struct session *);
 
 /* Does it and adds the reply.  may_block false: -EAGAIN and no reply where
  * that could take long.  Other -errno: the client must go. */
-int serve(struct replies *, const struct request *, bool may_block);
+int serve_request(struct replies *, const struct request *, bool may_block);
 /* The gate of the session's reads is left: before anything else is done. */
 void serve_drop(struct session *);
 
