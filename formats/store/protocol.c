@@ -13,10 +13,10 @@
 /* The one list of what modules answer to; tests hold it against them. */
 static const struct {
 	const char *module;
-	const char *names[8];	/* drivers and schemes */
+	const char *names[9];	/* drivers and schemes */
 } known[] = {
-	{ "nbd", { "nbd", "nbd+tcp", "nbd+unix", "nbds", "nbds+tcp",
-	    "nbds+unix" } },
+	{ "nbd", { "nbd", "nbd+tcp", "nbd+unix", "nbd+vsock", "nbds",
+	    "nbds+tcp", "nbds+unix", "nbds+vsock" } },
 	{ "curl", { "http", "https" } },
 	{ "ssh", { "ssh", "sftp" } },
 	{ "rbd", { "rbd" } },
