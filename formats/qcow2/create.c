@@ -374,6 +374,22 @@ static int write_header(const struct create_args *a, const struct layout *l,
 	return qcow2_write_header(&q, err);
 }
 
+/* A device, or an export of a server, is full of what was there before: zeros
+ * where tables will only be written in part, and where data is named that
+ * nobody wrote. */
+static int clear_device(struct store *s, const struct layout *l,
+    struct error *err)
+{
+	uint64_t clusters = l->p.prealloc == OFF ? l->total - l->data :
+	    l->total;
+	struct store_stat st;
+	int rc = store_stat(s, &st, err);
+
+	if (rc || !st.block_device)
+		return rc;
+	return store_zero(s, 0, at_cluster(l, clusters), STORE_MAY_PUNCH, err);
+}
+
 int qcow2_create(const struct create_args *given, struct error *err)
 {
 	static const enum store_prealloc modes[] = { PREALLOC_OFF,
@@ -404,7 +420,8 @@ int qcow2_create(const struct create_args *given, struct error *err)
 	} else {
 		rc = store_make_room(a->store, bytes, modes[p.prealloc], err);
 	}
-	if (rc || (rc = write_tables(a, &l, err)) ||
+	if (rc || (rc = clear_device(a->store, &l, err)) ||
+	    (rc = write_tables(a, &l, err)) ||
 	    (external && (rc = store_sync(a->data_store, err))) ||
 	    (rc = store_sync(a->store, err)))
 		return rc;
