@@ -9,17 +9,13 @@
  * with the peer; those who were half-open by then wait in admit().
  *
  * Half-open clients must keep nobody out: where there are too many of them, or
- * no descriptors are left, the oldest goes, once it had the time an honest
- * client needs.
+ * no descriptors are left, those go that had the time an honest client needs.
  *
  * At the end nobody is accepted, sessions answer what they have begun, and one
  * that still sends after GRACE_MS to a client that does not read is cut off.
  */
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -43,6 +39,7 @@ struct client {
 	struct clients *all;
 	int fd;
 	bool in;		/* counts: it has negotiated */
+	bool shown_out;
 	uint64_t since_ms;
 };
 
@@ -61,14 +58,6 @@ struct clients {
 static int wake_fd = -1;
 static volatile sig_atomic_t signals;	/* how many have come */
 static sigset_t waiting_mask;		/* of the main thread while it waits */
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* ---- in the clients' threads */
 
@@ -167,7 +156,7 @@ static void start(struct clients *c, int fd)
 	LOCKED(&c->lock);
 	client->all = c;
 	client->fd = fd;
-	client->since_ms = now_ms();
+	client->since_ms = conn_clock_ms();
 	client->next = c->head;
 	client->at = &c->head;
 	if (c->head)
@@ -180,38 +169,26 @@ static void start(struct clients *c, int fd)
 		forget(client);
 }
 
-/* Under the lock.  The oldest half-open client that has had its time is shown
- * out; returns whether one was. */
-static bool show_out(struct clients *c)
+/* Under the lock.  Half-open clients that have had their time go. */
+static void show_out(struct clients *c)
 {
-	struct client *oldest = NULL;
+	const uint64_t now = conn_clock_ms();
 
 	for (struct client *i = c->head; i; i = i->next)
-		if (!i->in && i->since_ms != UINT64_MAX)
-			oldest = i;
-	if (!oldest || now_ms() - oldest->since_ms < HONEST_MS)
-		return false;
-	oldest->since_ms = UINT64_MAX;
-	shutdown(oldest->fd, SHUT_RDWR);
-	return true;
-}
-
-static void tune(int fd)
-{
-	const int on = 1;
-
-	/* Neither is there on a unix socket, nor needed. */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+		if (!i->in && !i->shown_out &&
+		    now - i->since_ms >= HONEST_MS) {
+			shutdown(i->fd, SHUT_RDWR);
+			i->shown_out = true;
+		}
 }
 
 /* Takes who is there; false: the system has no room for one more now. */
 static bool accept_some(struct clients *c, int listening)
 {
-	int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+	int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC), on = 1;
 
 	if (fd >= 0) {
-		tune(fd);
+		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 		start(c, fd);
 		return true;
 	}
@@ -243,7 +220,8 @@ static struct outlook look(struct clients *c)
 	    (!s->limit || c->in < s->limit);
 	if (o.accepting && c->count - c->in >= HALF_OPEN_LIMIT) {
 		o.accepting = false;
-		o.timeout_ms = show_out(c) ? PAUSE_MS : HONEST_MS;
+		show_out(c);
+		o.timeout_ms = PAUSE_MS;
 	}
 	return o;
 }
@@ -297,7 +275,7 @@ static void hush(struct clients *c, bool all)
 static void end_sessions(struct clients *c)
 {
 	const int before = signals;
-	const uint64_t until = now_ms() + GRACE_MS;
+	const uint64_t until = conn_clock_ms() + GRACE_MS;
 	struct pollfd p[1];
 	uint64_t now;
 
@@ -306,7 +284,7 @@ static void end_sessions(struct clients *c)
 	pthread_cond_broadcast(&c->room);
 	hush(c, false);
 	/* After a second signal nobody waits any longer. */
-	while (c->count && signals == before && (now = now_ms()) < until) {
+	while (c->count && signals == before && (now = conn_clock_ms()) < until) {
 		pthread_mutex_unlock(&c->lock);
 		wait_for(p, 1, (int)(until - now));
 		pthread_mutex_lock(&c->lock);
