@@ -155,6 +155,7 @@ bool job_create(struct job_target *t, const struct cli *cli,
 	create->policy = open->policy = cli->peer ? POLICY_PEER : POLICY_OWN;
 	create->allow_external = cli->allow_external;
 	create->objects = cli->objects;
+	create->no_sync = open->no_sync;
 	open->allow_external = true;	/* the names are the user's own */
 	open->format = create->format->name;
 	open->writable = true;
