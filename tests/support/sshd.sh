@@ -4,7 +4,7 @@
 # An SSH server of the test's own on localhost, for us and nobody else.
 # Sourced after lib.sh.
 #
-#	sshd_start [LINE]...	starts it; the lines are added to its configuration
+#	sshd_start		starts it; SFTP_SERVER: what serves SFTP
 #	$SSH_URL		ssh://127.0.0.1:PORT followed by the current folder
 #	$SSHD_PID $SSH_PORT	its process; its port
 #	$HOME			a home with a key it takes and the known_hosts it is in
@@ -43,7 +43,6 @@ sshd_answers() {
 }
 
 sshd_start() {
-	local line
 	[ -e host_key ] || sshd_keys
 	for _ in $(seq 20); do
 		SSH_PORT=$((20000 + RANDOM % 40000))
@@ -58,10 +57,7 @@ sshd_start() {
 			echo "StrictModes no"
 			echo "UsePAM no"
 			echo "MaxStartups 100"
-			for line; do
-				echo "$line"
-			done
-			echo "Subsystem sftp internal-sftp"
+			echo "Subsystem sftp ${SFTP_SERVER:-internal-sftp}"
 		} >sshd_config
 		"$SSHD" -D -e -f "$TEST_TMP/sshd_config" 2>sshd.log &
 		SSHD_PID=$!
@@ -84,6 +80,6 @@ sshd_stop() {
 		pkill -KILL -P "$pid" || true
 		kill -KILL "$pid" || true
 	done
-	kill -KILL "$1"
-	wait "$1"
+	kill -KILL "$1" || true
+	wait "$1" || true
 } 2>/dev/null
