@@ -663,8 +663,11 @@ int image_writev(struct image *img, const struct iovec *iov, int n,
 	if ((rc = io_check_range(img, off, len, "write", err)) ||
 	    (img->probed && (rc = guard_raw(img, iov, n, off, len, err))))
 		return rc;
-	rc = flags & IO_PACK ? write_packed(img, &pos, len, off, err) :
-	    io_write_plain(img, &pos, len, off, err);
+	if (flags & IO_PACK)
+		rc = write_packed(img, &pos, len, off, err);
+	else
+		rc = (img->args.detect_zeroes ? io_write_detecting :
+		    io_write_plain)(img, &pos, len, off, err);
 	return rc ? rc : io_after_write(img, flags, err);
 }
 

@@ -36,5 +36,8 @@ bool io_old_is_zero(struct image *, uint64_t off, uint64_t len);
 
 int io_write_plain(struct image *, struct iov_pos *, uint64_t len,
     uint64_t off, struct error *);
+/* The same under detect-zeroes. */
+int io_write_detecting(struct image *, struct iov_pos *, uint64_t len,
+    uint64_t off, struct error *);
 
 #endif

@@ -106,14 +106,13 @@ static void whole_steps(struct image *img, uint32_t step, uint64_t off,
 		*to = *from;
 }
 
-int image_zero(struct image *img, uint64_t off, uint64_t len, unsigned flags,
-    struct error *err)
+static int zero_plain(struct image *img, uint64_t off, uint64_t len,
+    unsigned flags, struct error *err)
 {
 	uint64_t from, to, end = off + len;
-	int rc;
+	int rc = io_begin_writing(img, err);
 
-	if ((rc = io_check_range(img, off, len, "zeroing", err)) ||
-	    (rc = io_begin_writing(img, err)))
+	if (rc)
 		return rc;
 	io_note(img, off, len);
 	whole_steps(img, img->granule, off, len, &from, &to);
@@ -125,7 +124,88 @@ int image_zero(struct image *img, uint64_t off, uint64_t len, unsigned flags,
 	if (rc || (rc = zero_piece(img, off, from - off, err)) ||
 	    (to < end && (rc = zero_piece(img, to, end - to, err))))
 		return rc;
+	return 0;
+}
+
+int image_zero(struct image *img, uint64_t off, uint64_t len, unsigned flags,
+    struct error *err)
+{
+	int rc;
+
+	if ((rc = io_check_range(img, off, len, "zeroing", err)) ||
+	    (rc = zero_plain(img, off, len, flags, err)))
+		return rc;
 	return io_after_write(img, flags, err);
+}
+
+/* ---- detect-zeroes */
+
+/* Passes over the next len bytes; were they all zeros? */
+static bool pass(struct iov_pos *p, uint64_t len)
+{
+	bool zero = true;
+
+	while (len && p->n) {
+		size_t here = min64(p->iov->iov_len - p->skip, len);
+
+		zero = zero && bytes_are_zero((char *)p->iov->iov_base +
+		    p->skip, here);
+		len -= here;
+		p->skip += here;
+		if (p->skip == p->iov->iov_len) {
+			p->iov++;
+			p->n--;
+			p->skip = 0;
+		}
+	}
+	return zero;
+}
+
+/*
+ * How finely zeros are looked for within a request: where a mark costs an
+ * entry in a table, by what tables can mark; where each run of zeros is a
+ * system call, by what is worth one.
+ */
+static uint64_t detect_step(const struct image *img)
+{
+	return max64(img->granule, img->raw_store ? 64 * KIB : 4 * KIB);
+}
+
+/* A write, the zeros in it as zeros of the image: of a request that is nothing
+ * else all, of others the whole steps. */
+int io_write_detecting(struct image *img, struct iov_pos *pos, uint64_t len,
+    uint64_t off, struct error *err)
+{
+	unsigned flags = img->args.detect_zeroes == DETECT_UNMAP ?
+	    IO_MAY_UNMAP : 0;
+	uint64_t step = detect_step(img), end = off + len, to, next;
+	struct iov_pos at = *pos, behind = at;
+	int rc = 0;
+
+	if (pass(&at, len))
+		return zero_plain(img, off, len, flags, err);
+	for (; !rc && off < end; off = to) {
+		bool zero = false, z;
+
+		/* A run of one kind: [off, to), and what is behind it. */
+		at = *pos;
+		for (to = off; to < end; to = next, behind = at) {
+			next = min64(align_down(to, step) + step, end);
+			z = pass(&at, next - to) && to % step == 0 &&
+			    (next % step == 0 || next == img->size);
+			if (to == off)
+				zero = z;
+			else if (z != zero)
+				break;
+		}
+		if (zero) {
+			*pos = behind;
+			rc = zero_plain(img, off, to - off, flags, err);
+		} else {
+			rc = io_write_plain(img, pos, to - off, off, err);
+		}
+	}
+	return rc;
 }
 
 int image_discard(struct image *img, uint64_t off, uint64_t len,
