@@ -11,7 +11,16 @@
  *  place	one at a time, in the order of the pieces (unordered: in any):
  *		claim space in the target; then write and commit in parallel
  *
- * Memory is bounded by the workers: each owns one piece and its buffers.
+ * A file that is written through its cache is locked by the kernel, and who
+ * waits for that lock spins: where new space is filled, two writers cost a
+ * core and are no faster than one.  Pieces for it stand in line.  A worker
+ * puts his there and, unless somebody is writing already, writes what stands
+ * there in order, the others' pieces too; else he goes on reading, and sleeps
+ * only when AHEAD waits to be written.  So the writer never sleeps, and
+ * readers seldom.
+ *
+ * Memory is bounded by the slots, a piece and its buffers: one a worker, and
+ * AHEAD more where pieces stand in line.
  *
  * Nobody holds the target's gate while he waits for his turn to place, and
  * zeros, which may have to flush, are written before anything is claimed.
@@ -28,6 +37,9 @@
 enum {
 	CHUNK = 512 << 10,	/* bytes of one piece, or one unit if larger */
 	BLOCK = 4096,		/* finest grain of the search for zeros */
+	AHEAD = 3 << 20,	/* bytes that may stand in line; at least ... */
+	AHEAD_MIN = 2,		/* ... pieces */
+	SLOTS_MAX = THREADS_MAX + AHEAD / CHUNK
 };
 
 /* Where some bytes of a piece come from. */
@@ -82,6 +94,15 @@ struct copier {
 	uint64_t next;		/* number of the piece whose turn it is */
 	uint64_t done;		/* pieces that are written */
 
+	bool in_line;
+	unsigned slot_count, spare;
+	pthread_mutex_t queue;	/* guards the slots nobody works on: */
+	pthread_cond_t freed;
+	struct slot *idle[SLOTS_MAX];
+	unsigned idle_count;
+	struct slot *line[SLOTS_MAX];	/* by number, modulo slot_count */
+	bool writing;		/* somebody writes what stands in line */
+
 	pthread_mutex_t lock;	/* guards what is lost, first error, rate: */
 	uint64_t lost;		/* bytes that could not be read */
 	struct error err;
@@ -92,8 +113,8 @@ struct copier {
 	atomic_bool no_offload;
 };
 
-/* One thread's memory. */
-struct worker {
+/* A piece, and the memory to copy it. */
+struct slot {
 	struct copier *c;
 	struct piece piece;
 	uint8_t *buf;		/* chunk */
@@ -118,6 +139,9 @@ static void fail(struct copier *c, int rc, const struct error *err)
 	pthread_mutex_lock(&c->place);
 	pthread_cond_broadcast(&c->turn);
 	pthread_mutex_unlock(&c->place);
+	pthread_mutex_lock(&c->queue);
+	pthread_cond_broadcast(&c->freed);
+	pthread_mutex_unlock(&c->queue);
 }
 
 static bool stopped(struct copier *c)
@@ -325,7 +349,7 @@ static void salvage(struct copier *c, const struct part *part, uint8_t *buf)
 		lose(c, lost, line);
 }
 
-static int read_parts(struct worker *w, struct error *err)
+static int read_parts(struct slot *w, struct error *err)
 {
 	const struct piece *p = &w->piece;
 	uint64_t at = p->off;
@@ -349,12 +373,12 @@ static int read_parts(struct worker *w, struct error *err)
 }
 
 /* The block of offset off, in w->zero. */
-static size_t block_of(const struct worker *w, uint64_t off)
+static size_t block_of(const struct slot *w, uint64_t off)
 {
 	return off / BLOCK - w->piece.off / BLOCK;
 }
 
-static void find_zeros(struct worker *w)
+static void find_zeros(struct slot *w)
 {
 	const struct piece *p = &w->piece;
 	uint64_t end = p->off + p->len, sparse = w->c->args->sparse, next;
@@ -375,13 +399,13 @@ static void find_zeros(struct worker *w)
 	}
 }
 
-static bool zero_at(const struct worker *w, uint64_t from, uint64_t to)
+static bool zero_at(const struct slot *w, uint64_t from, uint64_t to)
 {
 	return !memchr(w->zero + block_of(w, from), 0,
 	    block_of(w, to - 1) + 1 - block_of(w, from));
 }
 
-static void add_run(struct worker *w, uint64_t off, uint64_t len, int kind)
+static void add_run(struct slot *w, uint64_t off, uint64_t len, int kind)
 {
 	struct run *r = w->run_count ? &w->runs[w->run_count - 1] : NULL;
 
@@ -395,14 +419,13 @@ static void add_run(struct worker *w, uint64_t off, uint64_t len, int kind)
 }
 
 /* Whole units, or what ends with the target. */
-static bool whole_unit(const struct worker *w, uint64_t from, uint64_t to)
+static bool whole_unit(const struct slot *w, uint64_t from, uint64_t to)
 {
 	return from % w->c->unit == 0 && (to % w->c->unit == 0 ||
 	    to == w->c->args->target->size);
 }
 
-static size_t pack_unit(struct worker *w, uint64_t off, uint64_t len,
-    uint8_t *to)
+static size_t pack_unit(struct slot *w, uint64_t off, uint64_t len, uint8_t *to)
 {
 	uint8_t *from = w->buf + (off - w->piece.off);
 
@@ -412,7 +435,7 @@ static size_t pack_unit(struct worker *w, uint64_t off, uint64_t len,
 	return packer_pack(w->packer, to, w->c->unit - 1, from, w->c->unit);
 }
 
-static void make_runs(struct worker *w)
+static void make_runs(struct slot *w)
 {
 	const struct piece *p = &w->piece;
 	const struct copy_args *a = w->c->args;
@@ -442,13 +465,12 @@ static void make_runs(struct worker *w)
 }
 
 /* Can this piece's bytes go from file to file? */
-static bool can_offload(const struct worker *w)
+static bool can_offload(const struct slot *w)
 {
-	const struct copier *c = w->c;
+	struct copier *c = w->c;
 
 	if ((!c->clone && !c->args->offload) ||
-	    atomic_load_explicit(&((struct copier *)c)->no_offload,
-	    memory_order_relaxed))
+	    atomic_load_explicit(&c->no_offload, memory_order_relaxed))
 		return false;
 	for (unsigned i = 0; i < w->piece.part_count; i++) {
 		const struct part *part = &w->piece.part[i];
@@ -459,7 +481,7 @@ static bool can_offload(const struct worker *w)
 	return true;
 }
 
-static int prepare(struct worker *w, bool offload, struct error *err)
+static int prepare(struct slot *w, bool offload, struct error *err)
 {
 	const struct piece *p = &w->piece;
 	int rc;
@@ -486,7 +508,7 @@ static int prepare(struct worker *w, bool offload, struct error *err)
 
 /* Claims a run; *split: it cannot, because it would wait for a claim of the
  * same piece: the target's map divides a unit, or two runs share one. */
-static int claim_run(struct worker *w, const struct run *r, unsigned *n,
+static int claim_run(struct slot *w, const struct run *r, unsigned *n,
     bool *split, struct error *err)
 {
 	struct image *target = w->c->args->target;
@@ -512,7 +534,7 @@ static int claim_run(struct worker *w, const struct run *r, unsigned *n,
 	return 0;
 }
 
-static int read_late(struct worker *w, bool *offload, struct error *err)
+static int read_late(struct slot *w, bool *offload, struct error *err)
 {
 	if (!*offload)
 		return 0;
@@ -522,7 +544,7 @@ static int read_late(struct worker *w, bool *offload, struct error *err)
 }
 
 /* The runs of a piece, one whole write each. */
-static int write_runs(struct worker *w, bool *offload, struct error *err)
+static int write_runs(struct slot *w, bool *offload, struct error *err)
 {
 	int rc = read_late(w, offload, err);
 
@@ -536,19 +558,32 @@ static int write_runs(struct worker *w, bool *offload, struct error *err)
 	return rc;
 }
 
+/*
+ * A file is as long as its last byte, and a raw one that is as long as the
+ * disk looks whole: the piece at the end is written when all others are.
+ */
+static bool has_turn(const struct slot *w)
+{
+	const struct copier *c = w->c;
+
+	if (c->end_last && w->piece.off + w->piece.len ==
+	    c->args->target->size)
+		return c->done == w->piece.number;
+	return !c->ordered || c->next == w->piece.number;
+}
+
 /* Waits for this piece's turn; false: stopped. */
-static bool wait_turn(struct worker *w)
+static bool wait_turn(struct slot *w)
 {
 	struct copier *c = w->c;
 
 	pthread_mutex_lock(&c->place);
-	while (c->ordered && c->next != w->piece.number &&
-	    !atomic_load(&c->stop))
+	while (!has_turn(w) && !atomic_load(&c->stop))
 		pthread_cond_wait(&c->turn, &c->place);
 	return !atomic_load(&c->stop);
 }
 
-static void end_turn(struct worker *w)
+static void end_turn(struct slot *w)
 {
 	w->c->next = w->piece.number + 1;
 	pthread_cond_broadcast(&w->c->turn);
@@ -556,7 +591,7 @@ static void end_turn(struct worker *w)
 }
 
 /* With sparse 0 they take their space; zeroing a raw file does that. */
-static int write_zeros(struct worker *w, uint64_t off, uint64_t len,
+static int write_zeros(struct slot *w, uint64_t off, uint64_t len,
     struct error *err)
 {
 	const struct copy_args *a = w->c->args;
@@ -580,8 +615,7 @@ static int write_zeros(struct worker *w, uint64_t off, uint64_t len,
 
 /* Runs of zeros are written and leave the list; the rest is claimed: *n
  * pieces of it. */
-static int place(struct worker *w, bool *offload, unsigned *n,
-    struct error *err)
+static int place(struct slot *w, bool *offload, unsigned *n, struct error *err)
 {
 	unsigned claims = 0;
 	bool split = false;
@@ -614,7 +648,7 @@ static int place(struct worker *w, bool *offload, unsigned *n,
 /* ---- write */
 
 /* Packed units claimed one after the other lie so in the file, too. */
-static int write_packed(struct worker *w, unsigned first, unsigned count,
+static int write_packed(struct slot *w, unsigned first, unsigned count,
     const struct run *r, struct error *err)
 {
 	struct pending *p = w->pending + first;
@@ -627,8 +661,7 @@ static int write_packed(struct worker *w, unsigned first, unsigned count,
 }
 
 /* Into fresh storage only the blocks that are not zero. */
-static int write_blocks(struct worker *w, struct pending *p,
-    struct error *err)
+static int write_blocks(struct slot *w, struct pending *p, struct error *err)
 {
 	uint64_t off = p->off, end = p->off + p->len;
 	uint64_t host = p->claim.dst.host + (p->off - p->claim.off);
@@ -650,8 +683,7 @@ static int write_blocks(struct worker *w, struct pending *p,
 }
 
 /* From file to file; -ENOTSUP: not here. */
-static int write_offload(struct worker *w, struct pending *p,
-    struct error *err)
+static int write_offload(struct slot *w, struct pending *p, struct error *err)
 {
 	uint64_t from = p->claim.dst.host - (p->in_place ? p->off :
 	    p->claim.off);
@@ -674,7 +706,7 @@ static int write_offload(struct worker *w, struct pending *p,
 }
 
 /* One claim that is not packed. Ends it in any case. */
-static int write_plain(struct worker *w, struct pending *p, bool *offload,
+static int write_plain(struct slot *w, struct pending *p, bool *offload,
     struct error *err)
 {
 	const struct copy_args *a = w->c->args;
@@ -715,7 +747,7 @@ static bool next_packed(const struct pending *p)
 }
 
 /* Writes and commits the n claims; each is ended, whatever happens. */
-static int write_claims(struct worker *w, unsigned n, bool offload,
+static int write_claims(struct slot *w, unsigned n, bool offload,
     struct error *err)
 {
 	unsigned run = 0, i = 0;
@@ -747,89 +779,108 @@ static int write_claims(struct worker *w, unsigned n, bool offload,
 
 /* ---- workers */
 
-/*
- * A file is as long as its last byte, and a raw one that is as long as the
- * disk looks whole: the piece at the end is written when all others are.
- */
-static void wait_for_others(struct worker *w)
-{
-	struct copier *c = w->c;
-	LOCKED(&c->place);
-
-	if (c->end_last && w->piece.off + w->piece.len ==
-	    c->args->target->size)
-		while (c->done != w->piece.number && !atomic_load(&c->stop))
-			pthread_cond_wait(&c->turn, &c->place);
-}
-
-static void count_done(struct copier *c)
-{
-	LOCKED(&c->place);
-
-	c->done++;
-	if (c->end_last)
-		pthread_cond_broadcast(&c->turn);
-}
-
 /* Sleeps until the bytes so far are paid for. */
 static void pay(struct copier *c, uint64_t bytes)
 {
-	struct timespec now, until;
-	uint64_t ns;
+	struct timespec now, nap = { 0, 50000000 };
+	double due;
 
 	if (!c->args->rate)
 		return;
 	pthread_mutex_lock(&c->lock);
 	c->paid += bytes;
-	ns = (uint64_t)((double)c->paid / (double)c->args->rate * 1e9);
+	due = (double)c->paid / (double)c->args->rate;
 	pthread_mutex_unlock(&c->lock);
-	until = c->begun;
-	until.tv_sec += (time_t)(ns / 1000000000);
-	until.tv_nsec += (long)(ns % 1000000000);
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	for (;;) {		/* short naps: an interruption is noticed */
-		struct timespec nap = { 0, 50000000 };
-
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (stopped(c) || now.tv_sec > until.tv_sec ||
-		    (now.tv_sec == until.tv_sec &&
-		    now.tv_nsec >= until.tv_nsec))
+		if (stopped(c) || (double)(now.tv_sec - c->begun.tv_sec) +
+		    (double)(now.tv_nsec - c->begun.tv_nsec) / 1e9 >= due)
 			return;
 		nanosleep(&nap, NULL);
 	}
 }
 
+/* NULL: stopped. */
+static struct slot *idle_slot(struct copier *c)
+{
+	LOCKED(&c->queue);
+
+	while (!c->idle_count && !atomic_load(&c->stop))
+		pthread_cond_wait(&c->freed, &c->queue);
+	return c->idle_count ? c->idle[--c->idle_count] : NULL;
+}
+
+static int write_piece(struct slot *w, bool offload, struct error *err)
+{
+	unsigned n;
+	int rc = place(w, &offload, &n, err);
+
+	if (!rc)
+		rc = write_claims(w, n, offload, err);
+	LOCKED(&w->c->place);
+	w->c->done += !rc;
+	if (w->c->end_last)
+		pthread_cond_broadcast(&w->c->turn);
+	return rc;
+}
+
+/* Gives the slot away.  There is one for each piece between the first that
+ * is not written and this: no two have the same place in line. */
+static int write_in_line(struct slot *w, struct error *err)
+{
+	struct copier *c = w->c;
+	LOCKED(&c->queue);
+
+	c->line[w->piece.number % c->slot_count] = w;
+	if (c->writing)
+		return 0;
+	c->writing = true;
+	while (!atomic_load(&c->stop) &&
+	    (w = c->line[c->next % c->slot_count])) {
+		int rc;
+
+		c->line[c->next % c->slot_count] = NULL;
+		pthread_mutex_unlock(&c->queue);
+		rc = write_piece(w, false, err);
+		pthread_mutex_lock(&c->queue);
+		if (rc)
+			return rc;	/* still "writing": none follows */
+		c->idle[c->idle_count++] = w;
+		/* Woken when there is much to read: that is seldom. */
+		if (c->idle_count > c->spare / 2)
+			pthread_cond_broadcast(&c->freed);
+	}
+	c->writing = false;
+	pthread_cond_broadcast(&c->freed);
+	return 0;
+}
+
 static void *work(void *arg)
 {
-	struct worker *w = arg;
-	struct copier *c = w->c;
+	struct copier *c = arg;
 	struct error err;
+	struct slot *w = idle_slot(c);
 
-	while (!stopped(c) && take(c, &w->piece)) {
+	while (w && !stopped(c) && take(c, &w->piece)) {
 		bool offload = can_offload(w);
-		unsigned n;
+		uint64_t len = w->piece.len;
 		int rc = prepare(w, offload, &err);
 
 		if (!rc)
-			wait_for_others(w);
-		if (!rc)
-			rc = place(w, &offload, &n, &err);
-		if (!rc)
-			rc = write_claims(w, n, offload, &err);
+			rc = c->in_line ? write_in_line(w, &err) :
+			    write_piece(w, offload, &err);
 		if (rc) {
 			fail(c, rc, &err);
 			break;
 		}
-		count_done(c);
-		pay(c, w->piece.len);
+		pay(c, len);
+		if (c->in_line)
+			w = idle_slot(c);
 	}
 	return NULL;
 }
 
-static void worker_fini(struct worker *w)
+static void slot_fini(struct slot *w)
 {
 	packer_free(w->packer);
 	free(w->buf);
@@ -840,7 +891,7 @@ static void worker_fini(struct worker *w)
 	free(w->piece.part);
 }
 
-static int worker_init(struct worker *w, struct copier *c, struct error *err)
+static int slot_init(struct slot *w, struct copier *c, struct error *err)
 {
 	const struct copy_args *a = c->args;
 
@@ -876,14 +927,25 @@ static int check_args(const struct copy_args *a, struct error *err)
 	return 0;
 }
 
+/* Is it a file of this machine (others have no number), written through its
+ * cache? */
+static bool is_cached_file(struct image *target)
+{
+	struct store_stat st;
+	struct error ignored;
+
+	return target->store->align == 1 &&
+	    !store_stat(target->store, &st, &ignored) && st.regular && st.ino;
+}
+
 int copy_run(const struct copy_args *args, uint64_t *lost, struct error *err)
 {
-	unsigned n = threads_wanted(args->threads), ready = 0;
+	unsigned n = threads_wanted(args->threads);
 	struct copier c = { .args = args, .unit = args->target->unit,
 	    .ordered = !args->unordered && args->target->format->claim,
 	    .end_last = args->target->incomplete &&
 	    !args->target->format->claim };
-	struct worker w[THREADS_MAX] = { 0 };
+	struct slot w[SLOTS_MAX] = { 0 };
 	int rc = check_args(args, err);
 
 	if (rc)
@@ -894,10 +956,18 @@ int copy_run(const struct copy_args *args, uint64_t *lost, struct error *err)
 	c.clone = !args->pack && !args->salvage && args->sparse &&
 	    store_can_clone(args->sources[0].image->store,
 	    args->target->store);
+	/* What is overwritten costs no more than reading: two may contend. */
+	c.in_line = args->target_zero && !args->pack && !c.clone &&
+	    !args->offload && is_cached_file(args->target);
+	if (c.in_line)
+		c.spare = (unsigned)max64(AHEAD / c.chunk, AHEAD_MIN);
+	c.slot_count = n + c.spare;
 	pthread_mutex_init(&c.take, NULL);
 	pthread_mutex_init(&c.place, NULL);
 	pthread_mutex_init(&c.lock, NULL);
+	pthread_mutex_init(&c.queue, NULL);
 	pthread_cond_init(&c.turn, NULL);
+	pthread_cond_init(&c.freed, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &c.begun);
 	c.walks = calloc(args->source_count, sizeof(*c.walks));
 	if (!c.walks)
@@ -907,12 +977,14 @@ int copy_run(const struct copy_args *args, uint64_t *lost, struct error *err)
 			rc = -err->code;
 	if (args->source_count)
 		c.at = c.have_from = args->sources[0].dst;
-	while (!rc && ready < n && !(rc = worker_init(&w[ready], &c, err)))
-		ready++;
+	for (unsigned i = 0; !rc && i < c.slot_count; i++) {
+		rc = slot_init(&w[i], &c, err);
+		c.idle[c.idle_count++] = &w[i];
+	}
 	if (!rc)
-		threads_run(n, work, w, sizeof(w[0]));
-	for (unsigned i = 0; i < n; i++)
-		worker_fini(&w[i]);
+		threads_run(n, work, &c, 0);
+	for (unsigned i = 0; i < c.slot_count; i++)
+		slot_fini(&w[i]);
 	for (unsigned i = 0; c.walks && i < args->source_count; i++)
 		walk_free(c.walks[i]);
 	free(c.walks);

@@ -4,7 +4,9 @@
  *
  * Convert, commit and rebase are the same walk: map the source once, skip
  * what need not be copied, read and look for zeros (or compress) on several
- * threads, give out space in the target in guest order, write in parallel.
+ * threads, give out space in the target in guest order, write: in parallel,
+ * unless the target is a file in the page cache, where the kernel lets in
+ * one at a time.
  * Space is given in order, so the target's bytes are the same for any number
  * of threads, unless unordered is set.
  */
