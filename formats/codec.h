@@ -9,15 +9,15 @@
 #define CODEC_H
 
 #include <stdbool.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
 
-/* Deflate, against what the peer makes of the same data: at most 5 % larger;
- * no larger; at least 5 % smaller (with libdeflate; zlib alone is slower, and
- * keeps the second promise only).  Zstandard: levels 1, 3 as the peer, 9. */
+/* Deflate, against what the peer makes of data that can be compressed: at
+ * most 5 % larger; no larger; at least 5 % smaller (with libdeflate; zlib
+ * alone is slower, and keeps the second promise only).  Zstandard: levels 1,
+ * 3 as the peer, 9. */
 enum codec_level { CODEC_FAST, CODEC_DEFAULT, CODEC_BEST };
 
 struct packer;			/* one thread's compressor */
