@@ -7,6 +7,7 @@
  * another receives, also when a record makes the library answer by itself
  * (TLS 1.3 key updates).
  */
+#include <arpa/inet.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -208,6 +209,15 @@ static int authorize(struct tls *t, struct session *s, struct error *err)
 
 /* ---- one connection */
 
+/* RFC 6066, section 3: server_name is no place for addresses. */
+static bool is_address(const char *host)
+{
+	struct in6_addr any;
+
+	return inet_pton(AF_INET, host, &any) == 1 ||
+	    inet_pton(AF_INET6, host, &any) == 1;
+}
+
 static int begin(struct tls *t, struct conn *c, const char *hostname,
     struct error *err)
 {
@@ -232,7 +242,7 @@ static int begin(struct tls *t, struct conn *c, const char *hostname,
 	rc = gnutls_priority_set(s->tls, t->priority);
 	if (rc >= 0)
 		rc = set_credentials(t, s->tls);
-	if (rc >= 0 && hostname)
+	if (rc >= 0 && hostname && !is_address(hostname))
 		rc = gnutls_server_name_set(s->tls, GNUTLS_NAME_DNS, hostname,
 		    strlen(hostname));
 	if (rc < 0) {
