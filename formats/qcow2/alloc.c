@@ -588,7 +588,7 @@ static bool push(struct qcow2_drops *d, const struct qcow2_dropped *one)
 {
 	struct qcow2_dropped *last = d->n ? &d->v[d->n - 1] : NULL;
 
-	if (last && !one->packed && !last->packed &&
+	if (last && !one->packed && !last->packed && one->data == last->data &&
 	    last->host + last->len == one->host) {
 		last->len += one->len;
 		return true;
@@ -606,15 +606,25 @@ static bool push(struct qcow2_drops *d, const struct qcow2_dropped *one)
 	return true;
 }
 
-void qcow2_drop(struct qcow2 *q, uint64_t host, uint64_t len, bool packed)
+static void drop(struct qcow2 *q, const struct qcow2_dropped *one)
 {
-	struct qcow2_dropped one = { host, len, packed };
-
-	push(&q->dropped, &one);
-	q->waiting += len;
+	push(&q->dropped, one);
+	q->waiting += one->len;
 	if (q->dropped.n + q->durable.n >= DROPS_MAX ||
 	    q->waiting >= WAITING_MAX)
 		q->image->want_flush = true;
+}
+
+void qcow2_drop(struct qcow2 *q, uint64_t host, uint64_t len, bool packed)
+{
+	drop(q, &(struct qcow2_dropped){ host, len, packed, false });
+}
+
+void qcow2_drop_data(struct qcow2 *q, uint64_t host)
+{
+	if (q->image->args.unmap)
+		drop(q, &(struct qcow2_dropped){ host, q->cluster_size, false,
+		    true });
 }
 
 bool qcow2_has_dropped(struct image *img)
@@ -655,6 +665,8 @@ int qcow2_release_locked(struct qcow2 *q, struct error *err)
 		uint64_t end = ((d->host + d->len - 1) >> q->cluster_bits) + 1;
 		uint64_t punch = c;
 
+		if (d->data)
+			continue;
 		for (; !rc && c < end; c++) {
 			bool freed = false;
 
@@ -676,9 +688,47 @@ int qcow2_release_locked(struct qcow2 *q, struct error *err)
 	return rc;
 }
 
+/*
+ * What no entry names in the data file, where a cluster's place is that of
+ * its guest bytes: they may have been written again since.  The gate is shut,
+ * so the map stands still; the lock is not held, for the map takes it.
+ */
+static void punch_data(struct image *img, const struct qcow2_dropped *d)
+{
+	struct qcow2 *q = img->state;
+	uint64_t off = d->host, end = min64(d->host + d->len, img->size);
+	struct error ignored;
+	struct extent e;
+
+	for (; off < end; off += e.len) {
+		if (qcow2_map(img, off, end - off, MAP_READ, &e, &ignored))
+			return;
+		if (e.kind != EXTENT_DATA && !(e.flags & EXTENT_HOST))
+			store_punch(q->data, off, e.len, &ignored);
+	}
+}
+
+/* Takes a piece of the data file off the durable list. */
+static bool take_data(struct qcow2 *q, struct qcow2_dropped *d)
+{
+	LOCKED(&q->lock);
+
+	for (size_t i = 0; i < q->durable.n; i++)
+		if (q->durable.v[i].data) {
+			*d = q->durable.v[i];
+			q->durable.v[i] = q->durable.v[--q->durable.n];
+			return true;
+		}
+	return false;
+}
+
 int qcow2_release(struct image *img, struct error *err)
 {
 	struct qcow2 *q = img->state;
+	struct qcow2_dropped d;
+
+	while (qcow2_has_data_file(q) && take_data(q, &d))
+		punch_data(img, &d);
 	LOCKED(&q->lock);
 
 	return qcow2_release_locked(q, err);

@@ -72,6 +72,7 @@ struct qcow2_dropped {
 	uint64_t host;
 	uint64_t len;		/* whole clusters; or a packed cluster's bytes */
 	bool packed;
+	bool data;		/* of the external data file */
 };
 struct qcow2_drops {
 	struct qcow2_dropped *v;
@@ -239,6 +240,9 @@ void qcow2_unalloc(struct qcow2 *, uint64_t host, uint64_t len);
  * given back once that is durable.  Without memory to remember it, it stays
  * counted: a leak, no more. */
 void qcow2_drop(struct qcow2 *, uint64_t host, uint64_t len, bool packed);
+/* The same for a cluster of the external data file, which has no refcounts:
+ * its space goes back to the file system. */
+void qcow2_drop_data(struct qcow2 *, uint64_t host);
 int qcow2_refcount(struct qcow2 *, uint64_t cluster, uint64_t *count,
     struct error *);
 /* How many of the first "end" clusters have a refcount, counting no further

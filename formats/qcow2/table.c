@@ -240,10 +240,13 @@ static void drop_entry(struct qcow2 *q, struct entry e)
 	uint64_t host;
 	uint32_t len;
 
-	if (e.word & ENTRY_PACKED) {
+	if (qcow2_has_data_file(q)) {
+		if (e.word & ENTRY_COPIED)
+			qcow2_drop_data(q, e.word & L2_OFFSET);
+	} else if (e.word & ENTRY_PACKED) {
 		qcow2_packed(q, e.word, &host, &len);
 		qcow2_drop(q, host, len, true);
-	} else if ((e.word & L2_OFFSET) && !qcow2_has_data_file(q)) {
+	} else if (e.word & L2_OFFSET) {
 		qcow2_drop(q, e.word & L2_OFFSET, q->cluster_size, false);
 	}
 }
@@ -378,7 +381,7 @@ static int commit_cluster(struct qcow2 *q, void *t, uint64_t cluster,
 		}
 	}
 	entry_put(q, t, entry_index(q, cluster), new);
-	if (c->cookie[0] != CLAIM_REUSE)
+	if (c->cookie[0] != CLAIM_REUSE && !qcow2_has_data_file(q))
 		drop_entry(q, old);
 	return 0;
 }
@@ -478,8 +481,10 @@ static int mark_slice(struct qcow2 *q, uint64_t off, uint64_t end,
 		new = marked(q, old, bits, kind, flags);
 		if (new.word == old.word && new.bitmap == old.bitmap)
 			continue;
+		/* Offset 0 of a data file is a place like others. */
 		dropped = (old.word & ENTRY_PACKED) ||
-		    (new.word & L2_OFFSET) != (old.word & L2_OFFSET);
+		    (new.word & (L2_OFFSET | ENTRY_COPIED)) !=
+		    (old.word & (L2_OFFSET | ENTRY_COPIED));
 		if (dropped && (rc = check_drop(q, old, err)))
 			break;
 		entry_put(q, t, i, new);
