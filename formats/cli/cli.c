@@ -145,16 +145,18 @@ int cli_usage(const struct cli *cli, const char *fmt, ...)
 
 	va_start(ap, fmt);
 	if (cli->peer || !cli->command) {
+		const bool nbd = !strcmp(cli->tool, "qemu-nbd");
+
 		say(cli, fmt, ap);
-		fprintf(stderr, "Try '%s --help' for more information\n",
-		    cli->tool);
+		fprintf(stderr, "Try %c%s --help' for more information%s\n",
+		    nbd ? '`' : '\'', cli->tool, nbd ? "." : "");
 	} else {
 		char text[512];
 
 		vsnprintf(text, sizeof(text), fmt, ap);
-		cli_error(cli, "%c%s (see %s %s --help)",
+		cli_error(cli, "%c%s (see %s%s%s --help)",
 		    tolower((unsigned char)text[0]), text + 1, cli->tool,
-		    cli->command->name);
+		    *cli->command->name ? " " : "", cli->command->name);
 	}
 	va_end(ap);
 	return cli->peer ? 1 : error_code(cli);
@@ -328,8 +330,8 @@ void cli_help(const struct cli *cli, const struct cli_command *c, FILE *out)
 {
 	const struct cli_option *o;
 
-	fprintf(out, "usage: %s %s [OPTION]... %s\n%s\n\n", cli->tool, c->name,
-	    c->operands, c->summary);
+	fprintf(out, "usage: %s%s%s [OPTION]... %s\n%s\n\n", cli->tool,
+	    *c->name ? " " : "", c->name, c->operands, c->summary);
 	for (unsigned i = 0; (o = option_at(c, i))->name; i++)
 		option_help(o, out);
 }
