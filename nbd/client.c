@@ -147,7 +147,8 @@ int client_refused(uint32_t option, const struct answer *a,
 	printable(said, sizeof(said), a->data, a->len);
 	return error_set(err, a->type == NBD_REP_ERR_UNSUP ? ENOTSUP :
 	    a->type == NBD_REP_ERR_UNKNOWN ? ENOENT : EINVAL,
-	    "%s for option %u (%s)%s%s%s", why, option, option_name(option),
+	    "%s %s option %u (%s)%s%s%s", why,
+	    a->type == NBD_REP_ERR_TLS_REQD ? "before" : "for", option, option_name(option),
 	    *said ? ": server reported: " : "", said,
 	    a->type == NBD_REP_ERR_TLS_REQD ?
 	    " (did you forget a valid tls-creds?)" : "");
@@ -198,7 +199,7 @@ static int ask_structured(struct client *c, struct error *err)
 }
 
 int client_begin(struct client *c, int fd, struct tls *tls,
-    const char *hostname, struct error *err)
+    const char *hostname, bool structured, struct error *err)
 {
 	struct { be64 magic, version; } hello;
 	be16 server_flags;
@@ -227,7 +228,7 @@ int client_begin(struct client *c, int fd, struct tls *tls,
 	if (send_all(c, &flags, sizeof(flags), err) < 0 ||
 	    (tls && start_tls(c, tls, hostname, err) < 0))
 		return -err->code;
-	return c->fixed ? ask_structured(c, err) : 0;
+	return c->fixed && structured ? ask_structured(c, err) : 0;
 }
 
 void client_end(struct client *c)

@@ -42,9 +42,9 @@ struct export_info {
 void export_info_fini(struct export_info *);
 
 /* Greets the server behind fd (which stays the caller's), with TLS if tls is
- * not NULL: then nothing is said without. */
+ * not NULL: then nothing is said without.  structured: ask for such replies. */
 int client_begin(struct client *, int fd, struct tls *, const char *hostname,
-    struct error *);
+    bool structured, struct error *);
 /* Says goodbye to a server that negotiates still. */
 void client_end(struct client *);
 /* Asks for an option with this payload. */

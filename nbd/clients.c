@@ -216,7 +216,7 @@ static struct outlook look(struct clients *c)
 	last_left = !s->persistent && c->had_one && !c->in;
 	/* Who is half-open when the last one leaves may still come in. */
 	o.ended = last_left && !c->count;
-	o.accepting = s->listener && !last_left &&
+	o.accepting = !last_left &&
 	    (!s->limit || c->in < s->limit);
 	if (o.accepting && c->count - c->in >= HALF_OPEN_LIMIT) {
 		o.accepting = false;
@@ -333,10 +333,11 @@ int serve_prepare(struct error *err)
 	return 0;
 }
 
-void serve(const struct serving *s)
+int serve(const struct serving *s, struct error *err)
 {
 	struct clients c = { .serving = s, .lock = PTHREAD_MUTEX_INITIALIZER };
 	pthread_condattr_t attr;
+	int rc;
 
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -345,10 +346,13 @@ void serve(const struct serving *s)
 	pthread_condattr_destroy(&attr);
 	s->server->admit = admit;
 	s->server->admit_arg = &c;
-	for (unsigned i = 0; i < s->connected_count; i++)
-		start(&c, s->connected[i]);
-	serve_until_end(&c);
+	if (s->connected >= 0)
+		start(&c, s->connected);
+	rc = s->begun(s->begun_arg, err);
+	if (!rc)
+		serve_until_end(&c);
 	end_sessions(&c);
 	pthread_cond_destroy(&c.room);
 	pthread_cond_destroy(&c.gone);
+	return rc;
 }

@@ -255,7 +255,7 @@ int list_exports(const struct address *a, struct tls *tls,
 	/* The name a certificate must be for is the one that was dialled. */
 	if (!hostname && tls && !a->path)
 		hostname = a->host ? a->host : DEFAULT_HOST;
-	rc = client_begin(&client, fd, tls, hostname, err);
+	rc = client_begin(&client, fd, tls, hostname, true, err);
 	if (!rc)
 		rc = ask_all(&client, &list, err);
 	if (!rc) {

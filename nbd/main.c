@@ -7,6 +7,7 @@
  * another server offers (-L).
  */
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -428,31 +429,61 @@ static bool close_exports(const struct cli *cli, struct server *server)
 	return ok;
 }
 
-/* Clients come to a socket, or the kernel is the only one. */
-static bool run_server(const struct cli *cli, const struct told *t,
-    struct server *server, struct daemon *d, bool handed, struct error *err)
+/* What is to be done once clients are served. */
+struct begin {
+	const struct told *told;
+	struct daemon *daemon;
+	const char *export;		/* the kernel's, on this socket */
+	int kernel;
+};
+
+static int begun(void *arg, struct error *err)
+{
+	struct begin *b = arg;
+	int rc = 0;
+
+	if (b->told->device) {
+		rc = device_connect(b->told->device, b->export, b->kernel,
+		    err);
+		close(b->kernel);	/* the kernel's alone now */
+		b->kernel = -1;
+	}
+	return rc ? rc : daemon_ready(b->daemon, b->told->pid_file, err);
+}
+
+/* Clients come to a socket; with -c the kernel is one, and others come only
+ * where an address is given as well. */
+static int run_server(const struct told *t, struct server *server,
+    struct daemon *d, bool handed, struct error *err)
 {
 	struct listener listener = { .count = 0 };
-	struct serving s = { .server = server, .limit = (unsigned)t->shared,
-	    .persistent = t->persistent };
-	int device, rc;
+	struct begin b = { .told = t, .daemon = d, .kernel = -1,
+	    .export = server->exports[0].name };
+	struct serving s = { .server = server, .listener = &listener,
+	    .connected = -1, .limit = (unsigned)t->shared,
+	    .persistent = t->persistent, .begun = begun, .begun_arg = &b };
+	int pair[2], rc;
 
 	rc = serve_prepare(err);
+	if (!rc && handed)
+		rc = listen_take(&listener, err);
+	else if (!rc && (!t->device || t->address.path || t->address.port))
+		rc = listen_open(&listener, &t->address, t->label, err);
 	if (!rc && t->device) {
-		rc = device_connect(t->device, server, &device, err);
-		s.connected = &device;
-		s.connected_count = !rc;
-	} else if (!rc) {
-		rc = handed ? listen_take(&listener, err) :
-		    listen_open(&listener, &t->address, t->label, err);
-		s.listener = &listener;
+		rc = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
+		if (rc) {
+			rc = error_errno(err, errno, "Failed to create socket");
+		} else {
+			b.kernel = pair[0];
+			s.connected = pair[1];
+		}
 	}
 	if (!rc)
-		rc = daemon_ready(d, t->pid_file, err);
-	if (!rc)
-		serve(&s);
+		rc = serve(&s, err);
+	if (b.kernel >= 0)
+		close(b.kernel);
 	listen_close(&listener);
-	return !rc;
+	return rc;
 }
 
 static int serve_images(struct cli *cli, const struct told *t, bool handed)
@@ -463,7 +494,8 @@ static int serve_images(struct cli *cli, const struct told *t, bool handed)
 	};
 	struct daemon d;
 	struct error err;
-	bool ok = !daemon_begin(&d, t->fork || t->device, t->verbose, &err);
+	bool ok = !daemon_begin(&d, t->fork || (t->device && !t->verbose),
+	    t->verbose, &err);
 
 	if (ok && t->creds) {
 		server.tls = tls_new(cli->objects, t->creds, t->authz, &err);
@@ -472,7 +504,7 @@ static int serve_images(struct cli *cli, const struct told *t, bool handed)
 	if (!ok)
 		cli_error(cli, "%s", err.text);
 	ok = ok && open_exports(cli, t, &server);
-	if (ok && !run_server(cli, t, &server, &d, handed, &err)) {
+	if (ok && run_server(t, &server, &d, handed, &err)) {
 		cli_error(cli, "%s", err.text);
 		ok = false;
 	}

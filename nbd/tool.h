@@ -80,8 +80,11 @@ int connect_to(const struct address *, struct error *);
 struct serving {
 	struct server *server;
 	struct listener *listener;
-	const int *connected;		/* clients that are there already */
-	unsigned connected_count;
+	int connected;			/* a client that is there already; or
+					 * -1.  serve() closes it */
+	/* Called once clients are served; when it fails serve() ends. */
+	int (*begun)(void *arg, struct error *);
+	void *begun_arg;
 	unsigned limit;			/* clients at once; 0: any number */
 	bool persistent;		/* stay when the last one has left */
 };
@@ -90,7 +93,7 @@ struct serving {
  * not the process; as many descriptors are allowed as can be. */
 int serve_prepare(struct error *);
 /* Serves until a signal, or the last client's leaving, ends it. */
-void serve(const struct serving *);
+int serve(const struct serving *, struct error *);
 
 /* ---- daemon.c: --fork and --pid-file */
 
@@ -117,7 +120,9 @@ int list_exports(const struct address *, struct tls *, const char *hostname,
 
 /* ---- device.c: the kernel's client */
 
-int device_connect(const char *path, struct server *, int *client_fd,
+/* Negotiates on fd, the other end of which a session serves, and hands it to
+ * the kernel as the device of this path. */
+int device_connect(const char *path, const char *export, int fd,
     struct error *);
 int device_disconnect(const char *path, struct error *);
 
