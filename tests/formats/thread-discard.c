@@ -3,6 +3,7 @@
  * written again meanwhile, be it of the image file or of its data file */
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/bytes.h"
 #include "support/guest.h"
@@ -130,6 +131,63 @@ static void what_was_written_again_stays(void)
 	storm("cluster_size=4k,data_file=data");
 }
 
+/* Discards, and then wants the space for something else. */
+static void *reuse(void *arg)
+{
+	char buf[CLUSTER] = { 1 };
+	struct error e;
+
+	t.failed += image_discard(t.image, 0, SIZE / 2, &e) ||
+	    image_flush(t.image, &e);
+	for (uint64_t off = SIZE / 2; off < SIZE; off += CLUSTER)
+		t.failed += image_write(t.image, buf, CLUSTER, off, 0, &e) != 0;
+	return NULL;
+}
+
+static void *shrink(void *arg)
+{
+	struct error e;
+
+	t.failed += image_resize(t.image, CLUSTER, NULL, &e) != 0;
+	return NULL;
+}
+
+/* A server sends from where the extent says, and then lets go. */
+static void what_is_held_stays(void)
+{
+	static void *(*const threats[])(void *) = { reuse, shrink };
+	static char was[SIZE / 2], is[CLUSTER];
+	const struct timespec moment = { 0, 2000000 };
+	pthread_t thread;
+	struct store *s;
+	struct extent e;
+
+	for (unsigned i = 0; i < ARRAY_LEN(threats); i++) {
+		t.image = open_it(&s, "cluster_size=4k");
+		CU_ASSERT_PTR_NOT_NULL_FATAL(t.image);
+		guest_pattern(was, 0, sizeof(was), 5, false);
+		OK(image_write(t.image, was, sizeof(was), 0, 0, &err));
+		OK(image_flush(t.image, &err));
+		image_hold(t.image);
+		OK(image_map(t.image, 8 * CLUSTER, CLUSTER, MAP_READ, &e,
+		    NULL, &err));
+		CU_ASSERT_EQUAL(e.kind, EXTENT_DATA);
+		pthread_create(&thread, NULL, threats[i], NULL);
+		for (unsigned n = 0; n < 50; n++) {
+			nanosleep(&moment, NULL);
+			OK(store_pread(e.store, is, CLUSTER, e.host,
+			    EVENT_DATA, &err));
+			if (memcmp(is, was + 8 * CLUSTER, CLUSTER))
+				CU_FAIL("held, and gone");
+		}
+		image_drop(t.image);
+		pthread_join(thread, NULL);
+		CU_ASSERT_EQUAL(t.failed, 0);
+		OK(image_close(t.image, &err));
+		store_close(s, &err);
+	}
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -137,6 +195,7 @@ int main(void)
 		    a_data_file_gives_back_after_the_flush },
 		{ "what was written again stays",
 		    what_was_written_again_stays },
+		{ "what is held stays", what_is_held_stays },
 		{ NULL, NULL }
 	};
 
