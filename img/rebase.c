@@ -376,6 +376,15 @@ static bool open_new(struct rebase *r, struct open_args *args)
 	return false;
 }
 
+/* The image on itself would never open again. */
+static bool names_itself(const struct rebase *r)
+{
+	AUTO_FREE char *full = r->backing ? image_full_backing(
+	    r->overlay->store->name, r->backing) : NULL;
+
+	return full && image_uses(r->overlay, full);
+}
+
 static bool rebase(struct rebase *r, struct open_args *under,
     enum progress_mode progress)
 {
@@ -386,6 +395,8 @@ static bool rebase(struct rebase *r, struct open_args *under,
 		return refuse(r, strerror(ENOTSUP));
 	if (r->backing && !r->format)
 		return refuse(r, "backing format must be specified");
+	if (r->unsafe && names_itself(r))
+		return refuse(r, "it is the image itself");
 	if (!r->unsafe && r->backing && !open_new(r, under))
 		return false;
 	progress_begin(progress, "rebase", r->overlay->size);

@@ -74,5 +74,8 @@ done <<'END'
 1 create -f qcow2 -u -b base -F qcow2 -o data_file=hard new 1M
 1 create -f qcow2 -o data_file=new new 1M
 1 rebase -b over -F qcow2 over
+1 rebase -u -b over -F qcow2 over
+1 rebase -u -b ./over -F qcow2 over
+1 rebase -u -b soft -F qcow2 base
 1 commit -b over over
 END
