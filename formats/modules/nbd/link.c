@@ -291,26 +291,28 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* libnbd says "function: what"; the function is nothing to a user. */
-static const char *words(void)
+/* libnbd's "function: stage: what", in words for users. */
+static int failed(const struct server *s, struct error *err)
 {
 	const char *text = nbd_get_error(), *colon;
-
-	if (!text)
-		return "unknown error";
-	colon = strncmp(text, "nbd_", 4) ? NULL : strstr(text, ": ");
-	return colon ? colon + 2 : text;
-}
-
-static int failed(const struct server *s, bool connecting, struct error *err)
-{
 	int code = nbd_get_errno();
 
-	if (connecting && code)
+	if (!text)
+		text = "unknown error";
+	colon = strncmp(text, "nbd_", 4) ? NULL : strstr(text, ": ");
+	if (colon)
+		text = colon + 2;
+	if (!strncmp(text, "connect: ", 9) && code)
 		return error_errno(err, code, "Failed to connect to '%s'",
 		    s->address);
+	if (!strncmp(text, "getaddrinfo: ", 13) && (colon = strrchr(text,
+	    ':')))
+		return error_set(err, code ? code : EHOSTUNREACH,
+		    "address resolution failed for %s%s", s->address, colon);
+	if (!strncmp(text, "handshake: ", 11))
+		text += 11;
 	return error_set(err, code ? code : EIO, "NBD server at '%s': %s",
-	    s->address, words());
+	    s->address, text);
 }
 
 static int set_up(struct nbd_handle *h, const struct server *s,
@@ -320,7 +322,7 @@ static int set_up(struct nbd_handle *h, const struct server *s,
 	    nbd_set_pread_initialize(h, false) ||
 	    nbd_add_meta_context(h, s->context ? s->context :
 	    LIBNBD_CONTEXT_BASE_ALLOCATION))
-		return failed(s, false, err);
+		return failed(s, err);
 	if (!s->tls)
 		return 0;
 	if (nbd_set_tls(h, LIBNBD_TLS_REQUIRE) ||
@@ -328,7 +330,7 @@ static int set_up(struct nbd_handle *h, const struct server *s,
 	    (s->tls_dir && nbd_set_tls_certificates(h, s->tls_dir)) ||
 	    (s->tls_psk && nbd_set_tls_psk_file(h, s->tls_psk)) ||
 	    (s->tls_user && nbd_set_tls_username(h, s->tls_user)))
-		return failed(s, false, err);
+		return failed(s, err);
 	return 0;
 }
 
@@ -374,19 +376,17 @@ static int shake_hands(struct link *l, const struct server *s,
     unsigned wait_ms, struct error *err)
 {
 	uint64_t end = now_ms() + wait_ms, now;
-	bool connecting = true;
 
 	if (start(l->nbd, s))
-		return failed(s, true, err);
+		return failed(s, err);
 	LOCKED(&l->lock);
 	while (!nbd_aio_is_ready(l->nbd)) {
 		if (link_dead(l))
-			return failed(s, connecting, err);
+			return failed(s, err);
 		now = now_ms();
 		if (now >= end)
 			return error_set(err, ETIMEDOUT, "NBD server at '%s' "
 			    "did not answer in time", s->address);
-		connecting = nbd_aio_is_connecting(l->nbd);
 		drive(l, (int)(end - now));
 	}
 	if (s->type == SERVER_INET && s->keep_alive)
