@@ -61,14 +61,16 @@ static int probe_store(struct store *s, const struct format **fmt,
 
 /* ---- names */
 
-/* A name with a scheme ends where its query begins; json: has no folder. */
+/* A name with a scheme ends where its query begins; json: has no folder, nor
+ * has an export of an NBD server. */
 char *image_full_backing(const char *image_name, const char *backing)
 {
 	const char *base = name_path(image_name), *slash;
 	size_t len;
 	char *full;
 
-	if (!base && !name_has_scheme(image_name, "json"))
+	if (!base && !name_has_scheme(image_name, "json") &&
+	    strncmp(image_name, "nbd", 3))
 		base = image_name;
 	if (!base || name_scheme_len(backing) || backing[0] == '/')
 		return strdup(backing);
@@ -104,6 +106,11 @@ static int allow_reference(const struct image *img, const char *name,
 	const char *why = NULL;
 	AUTO_FREE char *real = NULL;
 
+	/* Not in whatever folder we happen to be. */
+	if (!name_path(img->store->name) && !name_scheme_len(full) &&
+	    full[0] != '/')
+		return error_set(err, EINVAL, "'%s' is relative to an image "
+		    "that is in no folder ('%s')", name, img->store->name);
 	if (img->args.policy == POLICY_UNTRUSTED)
 		return error_set(err, EREFUSED,
 		    "refused to follow '%s': the image is untrusted", name);
