@@ -11,6 +11,7 @@
  */
 #include "session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -142,21 +143,29 @@ static bool get_string(struct option_msg *m, const char **at, uint32_t *len)
  * came of answering that there is none. */
 static struct export *get_export(struct option_msg *m, int *rc)
 {
+	char text[NBD_STRING_MAX];
 	struct export *e;
 	const char *name;
 	uint32_t len;
 
-	if (!get_string(m, &name, &len))
+	if (!get_string(m, &name, &len)) {
 		*rc = refuse(m, NBD_REP_ERR_INVALID,
 		    "option has inconsistent lengths");
-	else if (len > NBD_STRING_MAX)
+		return NULL;
+	}
+	if (len > NBD_STRING_MAX) {
 		*rc = refuse(m, NBD_REP_ERR_INVALID,
 		    "export name is too long");
-	else if ((e = server_find(m->s->server, name, len)))
-		return e;
-	else
-		*rc = refuse(m, NBD_REP_ERR_UNKNOWN, "no such export");
-	return NULL;
+		return NULL;
+	}
+	e = server_find(m->s->server, name, len);
+	if (!e) {
+		/* The peer's words: its users look for them. */
+		snprintf(text, sizeof(text), "export '%.*s' not present",
+		    (int)len, name);
+		*rc = refuse(m, NBD_REP_ERR_UNKNOWN, text);
+	}
+	return e;
 }
 
 /* ---- into the transmission phase */
