@@ -400,7 +400,8 @@ uint32_t nbd_command(struct nbd_client *c, unsigned type, unsigned flags,
 	nbd_request(c, type, flags, ++cookie, off, len);
 	if (write)
 		nbd_send(c, buf, len);
-	return nbd_answer(c, cookie, write ? NULL : buf, off, len);
+	return nbd_answer(c, cookie, type == NBD_CMD_READ ? buf : NULL, off,
+	    len);
 }
 
 const char *nbd_status(struct nbd_client *c, unsigned flags, uint64_t off,
