@@ -20,22 +20,31 @@ static void die(const char *what)
 
 /* ---- a server */
 
-void nbd_disk_open(struct nbd_disk *d, const char *format, uint64_t size,
-    const char *create_options)
+void nbd_disk_use(struct nbd_disk *d, const char *format, struct store *s)
 {
 	struct open_args a = { .format = format, .writable = true,
 	    .unmap = true };
 	struct error err;
-	struct store *s = memory_open(0, &err);
 
-	*d = (struct nbd_disk){ .export = { .name = (char *)"disk",
-	    .size = size } };
-	if (!s || image_make(s, format, size, create_options, NULL, false,
-	    &err) || !(d->export.image = image_in(s, &a, NULL, &err)))
+	*d = (struct nbd_disk){ .export = { .name = (char *)"disk" } };
+	if (!(d->export.image = image_in(s, &a, NULL, &err)))
 		die(err.text);
+	d->export.size = d->export.image->size;
 	d->server.exports = &d->export;
 	d->server.export_count = 1;
 	d->server.handshake_ms = 10000;
+}
+
+void nbd_disk_open(struct nbd_disk *d, const char *format, uint64_t size,
+    const char *create_options)
+{
+	struct error err;
+	struct store *s = memory_open(0, &err);
+
+	if (!s || image_make(s, format, size, create_options, NULL, false,
+	    &err))
+		die(err.text);
+	nbd_disk_use(d, format, s);
 }
 
 void nbd_disk_close(struct nbd_disk *d)

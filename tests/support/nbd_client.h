@@ -36,6 +36,8 @@ struct nbd_disk {
 };
 void nbd_disk_open(struct nbd_disk *, const char *format, uint64_t size,
     const char *create_options);
+/* The same of an image that is there, in a store. */
+void nbd_disk_use(struct nbd_disk *, const char *format, struct store *);
 void nbd_disk_close(struct nbd_disk *);
 
 /* ---- connection */
