@@ -18,7 +18,7 @@
 
 enum {
 	SEND_WAKE_S = 1,	/* how often a send looks around ... */
-	SEND_PATIENCE = 5,	/* ... and how often in vain while stopping */
+	SEND_PATIENCE = 3,	/* ... and how often in vain while stopping */
 	UNIX_SEND_BUFFER = 1 << 20, /* the kernel gives less by default, and
 				     * cuts what it does not allow */
 };

@@ -94,7 +94,7 @@ struct export *server_find(const struct server *, const char *name, size_t len);
  * meets another's descriptor.  Returns whether it reached the transmission
  * phase (the others do not count as "the last client").  To make it end: set
  * server.stopping and shut the socket's reading side down (SHUT_RD); a client
- * that does not take its answers is given up after five seconds.  The calling
+ * that does not take its answers is given up after three seconds.  The calling
  * thread needs 128 KiB of stack, and is left with SIGPIPE blocked.
  */
 bool session_run(struct server *, int fd);
