@@ -184,15 +184,20 @@ bool helpers_busy(struct helpers *h)
 
 void helpers_fini(struct helpers *h)
 {
+	pthread_t started[HELPERS_MAX];
+	unsigned n = 0;
+
 	pthread_mutex_lock(&h->lock);
 	while (h->jobs)
 		pthread_cond_wait(&h->done, &h->lock);
 	h->ending = true;
 	pthread_cond_broadcast(&h->work);
-	pthread_mutex_unlock(&h->lock);
 	for (unsigned i = 0; i < HELPERS_MAX; i++)
 		if (h->helper[i].state != HELPER_NONE)
-			pthread_join(h->helper[i].thread, NULL);
+			started[n++] = h->helper[i].thread;
+	pthread_mutex_unlock(&h->lock);
+	while (n)
+		pthread_join(started[--n], NULL);
 	pthread_mutex_destroy(&h->lock);
 	pthread_cond_destroy(&h->work);
 	pthread_cond_destroy(&h->done);

@@ -120,9 +120,7 @@ static void who_reads_no_replies_meets_the_deadline(void)
 	nbd_hello(&c, 3);
 	for (unsigned i = 0; i < 64; i++)
 		nbd_option(&c, NBD_OPT_LIST, NULL, 0);
-	pthread_join(c.thread, NULL);
-	CU_ASSERT_FALSE(c.served);
-	close(c.fd);
+	CU_ASSERT_FALSE(nbd_outlast(&c));
 	disk.export.description = NULL;
 	disk.server.handshake_ms = 10000;
 }
@@ -267,10 +265,8 @@ static void who_does_not_read_waits_alone(void)
 	CU_ASSERT(nbd_close(&other));
 	atomic_store(&disk.server.stopping, true);
 	shutdown(c.server_fd, SHUT_RD);
-	pthread_join(c.thread, NULL);
+	CU_ASSERT(nbd_outlast(&c));
 	atomic_store(&disk.server.stopping, false);
-	CU_ASSERT(c.served);
-	close(c.fd);
 }
 
 static void stop(void *arg)

@@ -87,13 +87,21 @@ void nbd_connect(struct nbd_client *c, struct server *server)
 	pthread_attr_destroy(&attr);
 }
 
-bool nbd_close(struct nbd_client *c)
+bool nbd_outlast(struct nbd_client *c)
 {
-	close(c->fd);
 	pthread_join(c->thread, NULL);
+	if (c->fd >= 0)
+		close(c->fd);
 	free(c->data);
 	c->data = NULL;
 	return c->served;
+}
+
+bool nbd_close(struct nbd_client *c)
+{
+	close(c->fd);
+	c->fd = -1;
+	return nbd_outlast(c);
 }
 
 void nbd_send(struct nbd_client *c, const void *buf, size_t len)

@@ -44,6 +44,8 @@ void nbd_disk_close(struct nbd_disk *);
 void nbd_connect(struct nbd_client *, struct server *);
 /* Closes, waits for the session; did it reach the transmission phase? */
 bool nbd_close(struct nbd_client *);
+/* The same, but it is the server that ends it. */
+bool nbd_outlast(struct nbd_client *);
 void nbd_send(struct nbd_client *, const void *, size_t);
 /* Does the server close the connection (and say no more)? */
 bool nbd_is_dropped(struct nbd_client *);
