@@ -195,13 +195,13 @@ static int hide_old(struct image *img, uint64_t size, struct error *err)
 static int forget(struct qcow2 *q, uint64_t from, struct error *err)
 {
 	uint64_t span = 1ull << q->l1_shift, first = div_up(from, span);
-	int rc;
+	int rc = qcow2_clear_tables(q, first, err);
 
 	/* Within the last table that stays. */
-	if (from < first * span && (qcow2_l1_get(q, from >> q->l1_shift) &
-	    L1_OFFSET) && (rc = qcow2_clear(q, from, first * span, err)))
-		return rc;
-	return qcow2_clear_tables(q, first, err);
+	if (!rc && from < first * span && (qcow2_l1_get(q, from >>
+	    q->l1_shift) & L1_OFFSET))
+		rc = qcow2_clear(q, from, first * span, err);
+	return rc;
 }
 
 /* So many free clusters at the end of a file are looked at, no more. */

@@ -558,6 +558,31 @@ int qcow2_clear(struct qcow2 *q, uint64_t from, uint64_t to,
 	return 0;
 }
 
+/* What the entries of a table that is ours alone name loses these names.  The
+ * table goes as a whole, so it is not written to: on a full disk that could
+ * fail.  It is read, and found to be in order, before anything is dropped. */
+static int drop_table(struct qcow2 *q, uint64_t off, uint64_t host,
+    struct error *err)
+{
+	uint32_t words = 1u << (q->slice_bits - 3), at;
+	uint64_t n = q->cluster_size / 8, step = q->ext_l2 ? 2 : 1;
+	AUTO_FREE uint64_t *table = malloc(q->cluster_size);
+	int rc;
+
+	if (!table)
+		return error_errno(err, ENOMEM, "L2 table");
+	for (at = 0; at < n; at += words)
+		if ((rc = read_slice(q, (off >> q->slice_shift) + at / words,
+		    host + at * 8ull, table + at, err)))
+			return rc;
+	for (uint64_t i = 0; i < n; i += step)
+		if ((rc = check_drop(q, (struct entry){ table[i], 0 }, err)))
+			return rc;
+	for (uint64_t i = 0; i < n; i += step)
+		drop_entry(q, (struct entry){ table[i], 0 });
+	return 0;
+}
+
 /* Lock held; L1 entries from first on, their tables, and what those name. */
 int qcow2_clear_tables(struct qcow2 *q, uint64_t first, struct error *err)
 {
@@ -574,7 +599,9 @@ int qcow2_clear_tables(struct qcow2 *q, uint64_t first, struct error *err)
 			    "invalid", (unsigned long long)l1e);
 		/* Each of a shared table's clusters is counted once for us,
 		 * too, so the copy's entries are dropped one by one. */
-		rc = qcow2_clear(q, off, off + (1ull << q->l1_shift), err);
+		rc = l1e & ENTRY_COPIED ? drop_table(q, off, l1e & L1_OFFSET,
+		    err) : qcow2_clear(q, off, off + (1ull << q->l1_shift),
+		    err);
 		if (rc)
 			return rc;
 		l1e = qcow2_l1_get(q, i);
