@@ -38,18 +38,12 @@ static bool grows(const struct export *x, const struct node *n)
 	return x->growable && n->disk == &x->live && !n->file->number;
 }
 
-/* With the gate where it grows. */
-static uint64_t size_held(const struct export *x, const struct node *n)
-{
-	return grows(x, n) ? n->disk->image->size : n->file->len;
-}
-
 uint64_t file_size(struct export *x, const struct node *n)
 {
 	uint64_t size;
 
 	enter(x);
-	size = size_held(x, n);
+	size = n->file->len;
 	leave(x);
 	return size;
 }
@@ -73,7 +67,7 @@ ssize_t data_read(struct export *x, const struct node *n, void *buf,
 	int rc = 0;
 
 	enter(x);
-	size = size_held(x, n);
+	size = n->file->len;
 	len = off < size ? min64(len, size - off) : 0;
 	if (len)
 		rc = image_read(n->disk->image, buf, len, n->file->off + off,
@@ -82,16 +76,38 @@ ssize_t data_read(struct export *x, const struct node *n, void *buf,
 	return rc ? -export_failed(x, &err) : (ssize_t)len;
 }
 
-/* Makes the disk at least so long. */
-static int grow(struct export *x, const struct node *n, uint64_t size)
+/*
+ * The gate is shut.  Formats other than raw have whole sectors, files have any
+ * length: the image is then a little longer, with zeros there.
+ */
+static int resize_held(const struct node *n, uint64_t size, struct error *err)
 {
 	struct image *image = n->disk->image;
+	const bool exact = image->granule == 1;
+	const uint64_t whole = exact ? size : align_up(size, 512);
+	int rc = 0;
+
+	if (exact || whole != image->size)
+		rc = image_resize(image, whole, NULL, err);
+	if (!rc && size < n->file->len && size < whole)
+		rc = image_zero(image, size, whole - size, 0, err);
+	if (!rc)
+		n->file->len = size;
+	return rc;
+}
+
+/* Makes the disk so long, or with "grow" at least so long. */
+static int resize(struct export *x, const struct node *n, uint64_t size,
+    bool grow)
+{
 	struct error err;
 	int rc = 0;
 
+	if (size > SIZE_LIMIT)
+		return -EFBIG;
 	gate_shut(&x->gate);
-	if (size > image->size)
-		rc = image_resize(image, size, NULL, &err);
+	if (!grow || size > n->file->len)
+		rc = resize_held(n, size, &err);
 	gate_open(&x->gate);
 	return rc ? -export_failed(x, &err) : 0;
 }
@@ -104,17 +120,17 @@ static int enter_range(struct export *x, const struct node *n, uint64_t off,
 	uint64_t size, end;
 	int rc;
 
-	if (!add_ok(off, *len, &end) || end > SIZE_LIMIT)
+	if (!add_ok(off, *len, &end))
 		return -EFBIG;
 	for (;;) {
 		enter(x);
-		size = size_held(x, n);
+		size = n->file->len;
 		if (end <= size)
 			return 0;
 		if (!grows(x, n))
 			break;
 		leave(x);
-		rc = grow(x, n, end);
+		rc = resize(x, n, end, true);
 		if (rc)
 			return rc;
 		/* Somebody may shorten it at once: look again. */
@@ -155,22 +171,15 @@ int data_flush(struct export *x, const struct node *n)
 
 int data_truncate(struct export *x, const struct node *n, uint64_t size)
 {
-	struct image *image = n->disk->image;
-	struct error err;
-	int rc = 0;
+	int rc;
 
 	if (size == file_size(x, n))
 		return 0;
 	if (!grows(x, n))
 		return -EPERM;
-	if (size > SIZE_LIMIT)
-		return -EFBIG;
-	gate_shut(&x->gate);
-	if (size != image->size)
-		rc = image_resize(image, size, NULL, &err);
-	gate_open(&x->gate);
+	rc = resize(x, n, size, false);
 	touch(n->file);
-	return rc ? -export_failed(x, &err) : 0;
+	return rc;
 }
 
 /* ---- space */
@@ -281,7 +290,7 @@ int data_allocate(struct export *x, const struct node *n, int mode,
 		return -EOPNOTSUPP;
 	if (keep) {		/* there is nothing behind the end */
 		enter(x);
-		size = size_held(x, n);
+		size = n->file->len;
 		fits = off < size ? min64(len, size - off) : 0;
 		if (!what && fits < len) {
 			leave(x);
@@ -325,7 +334,7 @@ int data_seek(struct export *x, const struct node *n, bool data,
 	int rc = 0;
 
 	enter(x);
-	size = size_held(x, n);
+	size = n->file->len;
 	if (off >= size)
 		rc = -ENXIO;
 	while (!rc && off < size) {

@@ -240,6 +240,7 @@ bool export_open(struct export *x)
 
 	clock_gettime(CLOCK_REALTIME, &x->start);
 	pthread_mutex_init(&x->lock, NULL);
+	pthread_cond_init(&x->released, NULL);
 	gate_init(&x->gate);
 	image = x->live.image = cli_open(x->cli, x->source.name,
 	    x->source.image_opts, &x->source.args);
@@ -280,6 +281,7 @@ bool export_close(struct export *x)
 	free(x->live.files);
 	free(x->json);
 	gate_fini(&x->gate);
+	pthread_cond_destroy(&x->released);
 	pthread_mutex_destroy(&x->lock);
 	return ok;
 }

@@ -38,8 +38,8 @@ struct cli;
 
 struct file {
 	unsigned number;	/* of the partition; 0: the whole disk */
-	uint64_t off, len;	/* where it is; of a disk that grows see
-				 * file_size() */
+	uint64_t off, len;	/* where it is; len of a disk that grows: the
+				 * gate */
 	mode_t mode;		/* these three: export.lock */
 	uid_t uid;
 	gid_t gid;
@@ -83,6 +83,7 @@ struct export {
 	struct timespec start;
 	struct gate gate;
 	pthread_mutex_t lock;
+	pthread_cond_t released; /* a file was closed */
 	atomic_bool stopping;	/* long requests give up */
 	atomic_uint said;	/* errors of requests that were printed */
 };

@@ -71,8 +71,10 @@ struct loop {
 /* The descriptor of the request this thread has. */
 static _Thread_local int device;
 
-/* libfuse's own messages, as ours; its hook has no argument. */
+/* libfuse's own messages, as ours; its hook has no argument.  A line may come
+ * in pieces; it is said by the main thread, before others run. */
 static const struct cli *log_cli;
+static char log_line[512];
 static bool logged;
 
 /* ---- requests */
@@ -198,16 +200,19 @@ static ssize_t io_read(int fd, void *buf, size_t len, void *userdata)
 __attribute__((format(printf, 2, 0)))
 static void io_log(enum fuse_log_level level, const char *fmt, va_list ap)
 {
-	char text[512], *at = text;
+	const size_t len = strlen(log_line);
+	char *end;
 
 	if (level > FUSE_LOG_WARNING)
 		return;
-	vsnprintf(text, sizeof(text), fmt, ap);
-	if (!strncmp(text, "fuse: ", 6))
-		at += 6;
-	at[strcspn(at, "\n")] = '\0';
-	if (*at)
-		cli_error(log_cli, "%s", at);
+	vsnprintf(log_line + len, sizeof(log_line) - len, fmt, ap);
+	end = strchr(log_line, '\n');
+	if (!end)
+		return;
+	*end = '\0';
+	cli_error(log_cli, "%s", log_line +
+	    (strncmp(log_line, "fuse: ", 6) ? 0 : 6));
+	*log_line = '\0';
 	logged = true;
 }
 

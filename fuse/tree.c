@@ -37,7 +37,7 @@ _Static_assert(sizeof(struct fuse_open_out) == 16, "kernel's structure");
 #define NAME_TIMEOUT 3600.0
 #define ATTR_TIMEOUT 1.0
 
-enum { ITEM_BITS = 12, OPEN_CACHED = 1, OPEN_DIRECT = 2 };
+enum { ITEM_BITS = 12, OPEN_CACHED = 1, OPEN_DIRECT = 2, RELEASE_MS = 50 };
 
 /* ---- inodes */
 
@@ -384,6 +384,23 @@ static void do_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 
 /* ---- files */
 
+/* The kernel tells of a closing when it has time: who closed a file and opens
+ * it the other way is not to be taken for two. */
+static void await_release(struct export *x, const struct file *f)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += RELEASE_MS * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	while (f->direct && !f->cached && !pthread_cond_timedwait(
+	    &x->released, &x->lock, &until))
+		;
+}
+
 /* How this opening is to be, and what it says to the kernel. */
 static unsigned open_mode(struct export *x, const struct node *n, int flags,
     uint32_t *out)
@@ -394,6 +411,8 @@ static unsigned open_mode(struct export *x, const struct node *n, int flags,
 	LOCKED(&x->lock);
 
 	if (!fixed) {
+		if (!x->uncached && !direct)
+			await_release(x, f);
 		if (x->uncached)
 			direct = true;
 		else if (f->cached)
@@ -475,6 +494,7 @@ static void do_release(fuse_req_t req, fuse_ino_t ino,
 			n.file->direct--;
 		else
 			n.file->cached--;
+		pthread_cond_broadcast(&x->released);
 		pthread_mutex_unlock(&x->lock);
 		disk_put(x, n.disk);
 	}
