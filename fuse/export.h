@@ -71,6 +71,7 @@ struct export {
 	bool folder;		/* shown in a folder, else as one file */
 	bool writable, growable;
 	bool others;		/* allow_other */
+	unsigned max_read;	/* as mounted; 0: no limit */
 	bool unmap;		/* holes punched are given back */
 	bool uncached;		/* files overlap and are written: they can
 				 * only agree without the kernel's cache */

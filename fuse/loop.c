@@ -237,9 +237,10 @@ static int add_option(struct fuse_args *args, const char *name,
 }
 
 /* Ours come first: the user's replace them. */
-static int add_options(struct fuse_args *args, const struct export *x,
+static int add_options(struct fuse_args *args, struct export *x,
     const char *options)
 {
+	const char *max_read = options ? strstr(options, "max_read=") : NULL;
 	int rc = fuse_opt_add_arg(args, x->cli->tool);
 
 	rc |= add_option(args, "fsname=", x->source.name);
@@ -247,6 +248,9 @@ static int add_options(struct fuse_args *args, const struct export *x,
 	    "nosuid,nodev,noexec");
 	if (!x->writable)
 		rc |= fuse_opt_add_arg(args, "-oro");
+	/* libfuse wants to hear this once more (tree.c). */
+	if (max_read)
+		x->max_read = (unsigned)strtoul(max_read + 9, NULL, 10);
 	if (options) {
 		rc |= fuse_opt_add_arg(args, "-o");
 		rc |= fuse_opt_add_arg(args, options);
@@ -372,8 +376,9 @@ struct loop *loop_new(struct export *x, const char *target,
 	}
 	if (fuse_session_custom_io(l->session, &io,
 	    fuse_session_fd(l->session)) || !greet(l)) {
-		cli_error(x->cli, "%s: the kernel's greeting was not "
-		    "understood", target);
+		if (!logged)
+			cli_error(x->cli, "%s: the kernel's greeting was not "
+			    "understood", target);
 		fuse_session_unmount(l->session);
 		goto fail;
 	}

@@ -596,6 +596,9 @@ static void do_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
  * file systems that know less, or more, than we do. */
 static void do_init(void *userdata, struct fuse_conn_info *conn)
 {
+	const struct export *x = userdata;
+
+	conn->max_read = x->max_read;
 	conn->want &= ~(FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_READDIRPLUS |
 	    FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_ATOMIC_O_TRUNC |
 	    FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
