@@ -1,0 +1,36 @@
+#compdef cowbird-fuse
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# zsh completion of cowbird-fuse.  Options come from the tool's own help.
+
+local tool=$words[1]
+local -a options
+
+case $words[CURRENT-1] in
+-f | --format)
+	compadd raw qcow2
+	return ;;
+-t | --cache)
+	compadd none writeback writethrough directsync unsafe
+	return ;;
+--discard)
+	compadd unmap ignore
+	return ;;
+--detect-zeroes)
+	compadd off on unmap
+	return ;;
+--aio)
+	compadd threads native io_uring
+	return ;;
+-o | --options)
+	compadd allow_other allow_root auto_unmount exec
+	return ;;
+esac
+
+if [[ $words[CURRENT] == -* ]]; then
+	options=(${(f)"$($tool --help 2>/dev/null |
+	    sed -n 's/^ \{1,8\}\(-.*\)/\1/p' | sed 's/   *.*//' |
+	    tr -s ' ,=[]' '\n' | grep '^-')"})
+	compadd -- $options
+else
+	_files
+fi

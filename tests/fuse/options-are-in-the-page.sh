@@ -1,0 +1,28 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Every option that cowbird-fuse's help shows is in its page, the page describes
+# no other, and the completion offers them.
+. "$(dirname "$0")/../lib.sh"
+. "$SRC/tests/docs/options.inc"
+requires "$COWBIRD_FUSE"
+
+page_options "$SRC/man/cowbird-fuse.1" "" |
+    sed -n 's/^- def //p' | sort -u >described
+"$COWBIRD_FUSE" --help | help_options >options
+[ -s options ] || fail "no options in the help"
+same_text "$(cat options)" "$(cat described)" "the page"
+
+for shell in bash zsh fish; do
+	! command -v $shell >/dev/null ||
+	    $shell -n "$SRC/man/completions/cowbird-fuse.$shell"
+done
+PATH=$(dirname "$COWBIRD_FUSE"):$PATH
+set +eE +o pipefail +u
+. "$SRC/man/completions/cowbird-fuse.bash"
+trap - ERR
+COMP_WORDS=(cowbird-fuse --gr) COMP_CWORD=1 COMPREPLY=()
+_cowbird_fuse
+[ "${COMPREPLY[*]}" = --growable ] || fail "offers ${COMPREPLY[*]}"
+COMP_WORDS=(cowbird-fuse --discard '') COMP_CWORD=2 COMPREPLY=()
+_cowbird_fuse
+[ "${COMPREPLY[*]}" = 'unmap ignore' ] || fail "offers ${COMPREPLY[*]}"
