@@ -46,7 +46,8 @@ enum extent_kind {
 #define EXTENT_HOST	2u	/* ZERO, HOLE: store and host are set all the same */
 #define EXTENT_SPARSE	4u	/* DATA, MAP_REPORT only: the store has a hole here,
 				 * or zeros */
-#define EXTENT_VAGUE	8u	/* the same, but what it reads as is not known */
+#define EXTENT_VAGUE	8u	/* the same, but what it reads as is not known: it is
+				 * read all the same, and told of as nothing */
 
 struct extent {
 	enum extent_kind kind;

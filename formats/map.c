@@ -172,8 +172,8 @@ void extent_report(const struct extent *e, struct extent_status *s)
 	*s = (struct extent_status){ .store = e->store, .host = e->host };
 	switch (e->kind) {
 	case EXTENT_DATA:
-		s->present = s->has_host = true;
-		s->data = !(e->flags & EXTENT_VAGUE);
+		s->present = s->data = s->has_host =
+		    !(e->flags & EXTENT_VAGUE);
 		s->zero = e->flags & EXTENT_SPARSE;
 		break;
 	case EXTENT_PACKED:
