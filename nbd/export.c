@@ -26,8 +26,8 @@ static void open_error(const struct cli *cli, const struct export_options *o,
 	}
 	if (o->snapshot && o->args.snapshot && (err->code == ENOENT ||
 	    err->code == ENOTSUP) && strstr(text, "snapshot")) {
-		cli_error(cli, "Failed to load snapshot: %s",
-		    err->code == ENOENT ? "Can't find snapshot" : text);
+		cli_error(cli, "%s", err->code == ENOENT ?
+		    "Failed to load snapshot: Can't find snapshot" : text);
 		return;
 	}
 	lock = err->code == EAGAIN ? strstr(text, "\" lock") : NULL;
@@ -234,6 +234,15 @@ bool export_open(const struct cli *cli, const struct export_options *o,
 {
 	*e = (struct export){ .read_only = o->read_only || o->snapshot,
 	    .allocation_depth = o->allocation_depth };
+	/* They go into one message of the protocol. */
+	if ((o->name && strlen(o->name) > NAME_LIMIT) ||
+	    (o->description && strlen(o->description) > NAME_LIMIT)) {
+		const bool name = o->name && strlen(o->name) > NAME_LIMIT;
+
+		cli_error(cli, "export %s '%s' too long", name ? "name" :
+		    "description", name ? o->name : o->description);
+		return false;
+	}
 	e->image = open_image(cli, o);
 	if (!e->image)
 		return false;

@@ -189,18 +189,6 @@ static bool add_bitmap(struct cli *cli, struct told *t, const char *name)
 	return false;
 }
 
-/* Names and descriptions go into one message of the protocol. */
-static bool set_text(struct cli *cli, struct told *t, const char *what,
-    const char **to, const char *text)
-{
-	t->per_export = true;
-	*to = text;
-	if (strlen(text) <= NAME_LIMIT)
-		return true;
-	cli_error(cli, "export %s '%s' too long", what, text);
-	return false;
-}
-
 /* One option; false: what is wrong with it was printed. */
 static bool take(struct cli *cli, struct told *t, int id)
 {
@@ -222,8 +210,9 @@ static bool take(struct cli *cli, struct told *t, int id)
 		t->disconnect = true;
 		break;
 	case 'D':
-		return set_text(cli, t, "description", &t->one.description,
-		    value);
+		t->one.description = value;
+		t->per_export = true;
+		break;
 	case 'e':
 		return set_shared(cli, t, value);
 	case 'f':
@@ -263,7 +252,9 @@ static bool take(struct cli *cli, struct told *t, int id)
 		t->verbose = true;
 		break;
 	case 'x':
-		return set_text(cli, t, "name", &t->one.name, value);
+		t->one.name = value;
+		t->per_export = true;
+		break;
 	case OPT_AIO:
 		return set_aio(cli, t, value);
 	case OPT_CACHE:
