@@ -144,7 +144,7 @@ static struct image *open_image(const struct cli *cli,
 {
 	struct open_args args = o->args;
 	AUTO_FREE char *id = NULL;
-	struct image *image;
+	struct image *image = NULL;
 	struct error err;
 
 	args.writable = !o->read_only && !o->temporary && !o->snapshot;
@@ -156,7 +156,11 @@ static struct image *open_image(const struct cli *cli,
 	} else {
 		args.snapshot = o->snapshot;
 	}
-	image = open_file(cli, o, &args, &err);
+	if (args.aio == AIO_NATIVE && !args.direct && !o->image_opts)
+		error_set(&err, EINVAL, "aio=native was specified, but it "
+		    "requires cache.direct=on, which was not specified.");
+	else
+		image = open_file(cli, o, &args, &err);
 	if (image && image->probed && args.writable)
 		cli_warn_guessed(cli, o->file);
 	if (image && o->temporary && !o->read_only && !o->snapshot)
