@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * image.c - any bytes as an image: open, map, read, check, repair, write
+ * image.c - any bytes as an image: open, map, read, check, repair, write; its
+ * snapshots and bitmaps
  *
  * The input is the file.  Whatever is in it, the library answers or refuses:
  * no crash, no endless loop, no memory beyond what the file's size explains.
@@ -11,10 +12,11 @@
 
 #include "base/bytes.h"
 #include "image.h"
+#include "report.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { STEPS = 2000, PIECE = 96 * 1024 };
+enum { STEPS = 2000, PIECE = 96 * 1024, LISTED = 4 };
 
 static char buf[PIECE];
 static struct error err;
@@ -29,10 +31,10 @@ static struct store *as_store(const uint8_t *data, size_t size)
 }
 
 static struct image *open_as(struct store *s, const char *format,
-    bool writable, bool for_check)
+    bool writable, bool for_check, const char *snapshot)
 {
 	struct open_args a = { .format = format, .writable = writable,
-	    .for_check = for_check, .no_backing = true, .unmap = true,
+	    .for_check = for_check, .snapshot = snapshot, .no_backing = true, .unmap = true,
 	    .policy = POLICY_UNTRUSTED, .store = s };
 	struct opts *o = opts_new();
 	struct image *img;
@@ -91,13 +93,46 @@ static void map_all(struct image *img)
 	walk_free(w);
 }
 
+static void look_at_bitmap(struct image *img, const char *name)
+{
+	struct image_bitmap *b;
+	uint64_t off = 0, run;
+
+	if (image_bitmap_open(img, name, &b, &err))
+		return;
+	for (unsigned n = 0; n < STEPS && off < img->size; n++, off += run) {
+		image_bitmap_run(b, off, img->size - off, &run);
+		if (!run || run > img->size - off)
+			abort();
+	}
+	image_bitmap_close(b);
+}
+
+/* The bitmaps that info lists. */
+static void look_at_bitmaps(struct image *img, const struct report *r)
+{
+	unsigned n = 0;
+
+	for (r = r ? r->first : NULL; r; r = r->next) {
+		if (!r->key || strcmp(r->key, "bitmaps"))
+			continue;
+		for (const struct report *b = r->first; b && n < LISTED;
+		    b = b->next, n++)
+			for (const struct report *v = b->first; v; v = v->next)
+				if (!strcmp(v->key, "name"))
+					look_at_bitmap(img, v->str);
+	}
+}
+
 static void look(struct image *img, const uint8_t *data, size_t size)
 {
 	struct image_info info;
 	struct check c = { 0 };
 
-	if (!image_info(img, &info, &err))
+	if (!image_info(img, &info, &err)) {
+		look_at_bitmaps(img, info.specific);
 		image_info_fini(&info);
+	}
 	image_hold(img);
 	map_all(img);
 	image_drop(img);
@@ -154,12 +189,35 @@ static void change(struct image *img, const uint8_t *data, size_t size)
 static void repair(struct store *s)
 {
 	struct check c = { .fix = CHECK_FIX_LEAKS | CHECK_FIX_ERRORS };
-	struct image *img = open_as(s, "qcow2", true, true);
+	struct image *img = open_as(s, "qcow2", true, true, NULL);
 
 	if (!img)
 		return;
 	img->format->check(img, &c, &err);
 	image_close(img, &err);
+}
+
+static void look_at_snapshots(struct store *s, struct image *img,
+    const uint8_t *data, size_t size)
+{
+	struct image_info info;
+
+	if (image_info(img, &info, &err))
+		return;
+	for (unsigned i = 0; i < info.snapshot_count && i < LISTED; i++) {
+		struct store *copy = memory_clone(s, &err);
+		struct image *then;
+
+		if (!copy)
+			abort();
+		then = open_as(copy, "qcow2", false, false, i & 1 ?
+		    info.snapshots[i].name : info.snapshots[i].id);
+		if (!then)
+			continue;
+		look(then, data, size);
+		image_close(then, &err);
+	}
+	image_info_fini(&info);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -171,17 +229,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		copy = memory_clone(s, &err);
 		if (!copy)
 			abort();
-		img = open_as(copy, i ? "qcow2" : NULL, false, i == 2);
+		img = open_as(copy, i ? "qcow2" : NULL, false, i == 2,
+		    NULL);
 		if (!img)
 			continue;
 		look(img, data, size);
+		if (i == 1)
+			look_at_snapshots(s, img, data, size);
 		image_close(img, &err);
 	}
 	copy = memory_clone(s, &err);
 	if (!copy)
 		abort();
 	repair(copy);
-	img = open_as(s, "qcow2", true, false);
+	img = open_as(s, "qcow2", true, false, NULL);
 	if (img) {
 		change(img, data, size);
 		image_close(img, &err);
