@@ -131,6 +131,18 @@ static int add(struct answer *a, uint64_t len, uint64_t flags)
 	return 0;
 }
 
+/* The layer that has the bytes, counted from 1; 0: none.  Where a backing
+ * image has ended, it counts as having them, as with the peer. */
+static uint64_t depth_of(const struct image *img, unsigned depth,
+    bool present)
+{
+	if (present)
+		return depth + 1;
+	for (unsigned i = 0; i < depth; i++)
+		img = img->backing;
+	return img->backing ? depth + 2 : 0;
+}
+
 /* What the context says at off, and for how far, at most len. */
 static int look(const struct export *e, uint32_t id, uint64_t off,
     uint64_t *len, uint64_t *flags, struct error *err)
@@ -151,7 +163,7 @@ static int look(const struct export *e, uint32_t id, uint64_t off,
 	extent_report(&extent, &st);
 	*len = extent.len;
 	if (id == ID_DEPTH)
-		*flags = st.present ? depth + 1 : 0;
+		*flags = depth_of(e->image, depth, st.present);
 	else
 		*flags = (st.data ? 0 : NBD_STATE_HOLE) |
 		    (st.zero ? NBD_STATE_ZERO : 0);
