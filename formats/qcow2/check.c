@@ -544,6 +544,9 @@ int qcow2_check(struct image *img, struct check *c, struct error *err)
 
 	if (c->fix && !img->writable)
 		return error_errno(err, EROFS, "repairing");
+	if (k.q->at_snapshot)	/* its L1 table in the place of another */
+		return error_set(err, EINVAL, "only the image itself can be "
+		    "checked, not a snapshot");
 	pthread_mutex_lock(&k.q->lock);
 	rc = check_all(&k, err);
 	pthread_mutex_unlock(&k.q->lock);
