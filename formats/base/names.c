@@ -18,6 +18,23 @@ bool name_has_scheme(const char *name, const char *scheme)
 	return n == strlen(scheme) && !strncmp(name, scheme, n);
 }
 
+void name_hide_password(char *name)
+{
+	for (char *s = strstr(name, "://"); s; s = strstr(s, "://")) {
+		size_t at = strcspn(s += 3, "/?#\"', \t"), from, len;
+
+		while (at && s[at] != '@')
+			at--;
+		from = strcspn(s, ":") + 1;
+		if (from >= at)
+			continue;
+		/* Not even its length. */
+		len = at - from < 3 ? at - from : 3;
+		memset(s + from, '*', len);
+		memmove(s + from + len, s + at, strlen(s + at) + 1);
+	}
+}
+
 const char *name_path(const char *name)
 {
 	size_t n = name_scheme_len(name);

@@ -10,6 +10,10 @@
 size_t name_scheme_len(const char *name);
 bool name_has_scheme(const char *name, const char *scheme);
 
+/* A name for a message: what stands for a password in a URL in it is starred
+ * out, in place. */
+void name_hide_password(char *name);
+
 /* The path in "file:path" or "path"; NULL for other schemes. */
 const char *name_path(const char *name);
 

@@ -16,6 +16,7 @@
 #undef option
 
 #include "base/auto.h"
+#include "base/names.h"
 #include "cli/cli.h"
 
 #define PEER_VERSION "7.2.22"
@@ -117,11 +118,13 @@ void cli_catch_signals(void)
 __attribute__((format(printf, 2, 0)))
 static void say(const struct cli *cli, const char *fmt, va_list ap)
 {
-	flockfile(stderr);
-	fprintf(stderr, "%s: ", cli->tool);
-	vfprintf(stderr, fmt, ap);
-	putc('\n', stderr);
-	funlockfile(stderr);
+	AUTO_FREE char *text = NULL;
+
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	else
+		name_hide_password(text);
+	fprintf(stderr, "%s: %s\n", cli->tool, text ? text : fmt);
 }
 
 void cli_error(const struct cli *cli, const char *fmt, ...)
