@@ -170,12 +170,10 @@ int protocol_unpack(struct store **s, const struct unpack_args *args,
 	const struct module *m;
 	struct error ignored;
 	uint8_t head[8];
-	int rc;
-
-	if (store_size(packed) < sizeof(head))
-		return 0;
-	rc = store_pread(packed, head, sizeof(head), 0, EVENT_HEADER_READ,
+	/* Past the end are zeros, which no magic has. */
+	int rc = store_pread(packed, head, sizeof(head), 0, EVENT_HEADER_READ,
 	    err);
+
 	if (!rc && !looks_packed(head))
 		return 0;
 	*s = NULL;

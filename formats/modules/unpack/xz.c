@@ -30,9 +30,6 @@ static int failed(lzma_ret ret, uint64_t at, struct error *err)
 		return error_set(err, ENOTSUP,
 		    "xz data at byte %" PRIu64 " of a kind not known here",
 		    at);
-	case LZMA_FORMAT_ERROR:
-		return error_set(err, EIO, "the xz data is cut off or has "
-		    "something else behind it, at byte %" PRIu64, at);
 	case LZMA_BUF_ERROR:
 		return error_set(err, EIO, "the xz data is cut off at byte %"
 		    PRIu64, at);
@@ -73,9 +70,13 @@ static int read_index(struct store *s, lzma_index **index, struct error *err)
 	}
 	at -= z.avail_in;
 	lzma_end(&z);
-	if (!rc && ret != LZMA_STREAM_END)
-		rc = failed(ret, at, err);
-	return rc;
+	if (rc || ret == LZMA_STREAM_END)
+		return rc;
+	if (ret != LZMA_FORMAT_ERROR && ret != LZMA_DATA_ERROR &&
+	    ret != LZMA_BUF_ERROR)
+		return failed(ret, at, err);
+	return error_set(err, EIO, "the xz data is cut off, corrupt, or has "
+	    "something else behind it: there is no good index at its end");
 }
 
 static int plan(struct store *s, struct plan *plan, struct error *err)
