@@ -10,8 +10,13 @@
  * is cut off without a word.  So whoever writes past the end grows it first,
  * by whole objects: size_lock is held shared by writes, alone by resizing.
  *
+ * librbd's cache is off unless the name says otherwise (:rbd_cache=true): the
+ * callers are parallel without it, and when the cluster does not take what is
+ * in it, closing the image never ends.
+ *
  * Nothing waits for ever: where the configuration knows no limits (Ceph's
- * default), ours hold.  A pool that is full fails a write at once.
+ * default), ours hold.  To a full pool librbd waits for room; what timed out is
+ * asked after and told as what it is.
  */
 #include <inttypes.h>
 #include <rados/librados.h>
@@ -262,7 +267,7 @@ static int set_pairs(rados_t rados, struct opts *o, struct error *err)
 
 /* What is said last counts: file, options, the name's own pairs. */
 static int configure(rados_t rados, struct opts *o, const struct keys *k,
-    const struct protocol_args *args, struct error *err)
+    struct error *err)
 {
 	int rc = rados_conf_read_file(rados, k->conf);
 
@@ -272,12 +277,7 @@ static int configure(rados_t rados, struct opts *o, const struct keys *k,
 	if ((rc = set_servers(rados, o, err)) ||
 	    (rc = set_auth(rados, o, err)) ||
 	    (k->key && (rc = set_conf(rados, "key", k->key, err))) ||
-	    (args->direct && (rc = set_conf(rados, "rbd_cache", "false",
-	    err))) ||
-	    /* The cache waits for a first flush before it trusts its user to
-	     * flush; that flush is not to come. */
-	    (args->no_sync && (rc = set_conf(rados,
-	    "rbd_cache_writethrough_until_flush", "false", err))) ||
+	    (rc = set_conf(rados, "rbd_cache", "false", err)) ||
 	    (rc = set_pairs(rados, o, err)) ||
 	    (rc = limit_wait(rados, "client_mount_timeout", 300,
 	    MON_TIMEOUT_S, err)) ||
@@ -287,16 +287,50 @@ static int configure(rados_t rados, struct opts *o, const struct keys *k,
 	return limit_wait(rados, "rados_osd_op_timeout", 0, OSD_TIMEOUT_S, err);
 }
 
+/*
+ * Does the monitor say that the pool is full, or over its quota?  The answer
+ * has a list of the pools; of ours, "flags_names" is a list of words.
+ */
+static bool is_full(struct cluster *c)
+{
+	static const char *const ask[] = { "{\"prefix\": \"osd pool ls\", "
+	    "\"detail\": \"detail\", \"format\": \"json\"}" };
+	char pool[256], mine[300], *reply = NULL, *text, *p, *end;
+	size_t len = 0;
+	bool full = false;
+
+	if (rados_ioctx_get_pool_name(c->io, pool, sizeof(pool)) < 0 ||
+	    rados_mon_command(c->rados, (const char **)(uintptr_t)ask, 1, "",
+	    0, &reply, &len, NULL, NULL))
+		return false;
+	snprintf(mine, sizeof(mine), "\"pool_name\":\"%s\"", pool);
+	text = strndup(reply, len);
+	rados_buffer_free(reply);
+	p = text ? strstr(text, mine) : NULL;
+	p = p ? strstr(p, "\"flags_names\":\"") : NULL;
+	end = p ? strchr(p + 15, '"') : NULL;
+	if (end) {
+		*end = '\0';
+		for (p += 15; (p = strstr(p, "full")); p += 4)
+			if ((p[-1] == '"' || p[-1] == ',') &&
+			    (p[4] == ',' || p[4] == '\0'))
+				full = true;
+	}
+	free(text);
+	return full;
+}
+
 static void disconnect(struct cluster *c)
 {
 	if (c->io)
 		rados_ioctx_destroy(c->io);
 	if (c->rados)
 		rados_shutdown(c->rados);
+	*c = (struct cluster){ 0 };
 }
 
 static int connect_cluster(struct cluster *c, struct opts *o,
-    const struct keys *k, const struct protocol_args *args, struct error *err)
+    const struct keys *k, struct error *err)
 {
 	int rc;
 
@@ -306,7 +340,7 @@ static int connect_cluster(struct cluster *c, struct opts *o,
 		c->rados = NULL;
 		return error_errno(err, -rc, "preparing to connect");
 	}
-	if ((rc = configure(c->rados, o, k, args, err)))
+	if ((rc = configure(c->rados, o, k, err)))
 		goto fail;
 	rc = rados_connect(c->rados);
 	if (rc == -ENOENT)
@@ -322,8 +356,6 @@ static int connect_cluster(struct cluster *c, struct opts *o,
 		rc = error_errno(err, -rc, "the pool '%s'", k->pool);
 		goto fail;
 	}
-	/* A full pool is an error, not something to wait for. */
-	rados_set_pool_full_try(c->io);
 	if (k->name_space)
 		rados_ioctx_set_namespace(c->io, k->name_space);
 	return 0;
@@ -366,6 +398,10 @@ static void zero_from(const struct iovec *iov, int n, uint64_t skip)
 static int failed(struct store *st, const char *doing, uint64_t off,
     ssize_t rc, struct error *err)
 {
+	struct rbd *r = st->state;
+
+	if (rc == -ETIMEDOUT && st->writable && is_full(&r->cluster))
+		rc = -ENOSPC;
 	return error_errno(err, (int)-rc, "%s '%s' at offset %" PRIu64, doing,
 	    st->name, off);
 }
@@ -614,13 +650,22 @@ static const struct store_ops ops = {
 	.close = rbd_close_store,
 };
 
+static int say_full(const struct keys *k, struct error *err)
+{
+	return error_set(err, ENOSPC, "the pool '%s' is full or over its quota",
+	    k->pool);
+}
+
 static int open_image(struct store *st, const struct keys *k,
     struct error *err)
 {
 	struct rbd *r = st->state;
 	rbd_image_info_t info;
-	int rc = st->writable ?
-	    rbd_open(r->cluster.io, k->image, &r->image, NULL) :
+	int rc;
+
+	if (st->writable && is_full(&r->cluster))
+		return say_full(k, err);
+	rc = st->writable ? rbd_open(r->cluster.io, k->image, &r->image, NULL) :
 	    rbd_open_read_only(r->cluster.io, k->image, &r->image,
 	    k->snapshot);
 
@@ -669,7 +714,7 @@ static struct store *open_rbd(struct opts *o, const struct protocol_args *args,
 	st->writable = args->writable;
 	st->no_sync = args->no_sync;
 	st->batches = true;
-	if (!connect_cluster(&r->cluster, o, &k, args, err) &&
+	if (!connect_cluster(&r->cluster, o, &k, err) &&
 	    !open_image(st, &k, err))
 		return st;
 	store_close(st, &ignored);
@@ -691,13 +736,17 @@ static int create(struct opts *o, uint64_t size,
 	if (k.snapshot)
 		return error_set(err, EINVAL,
 		    "a snapshot cannot be created as an image");
-	if ((rc = connect_cluster(&c, o, &k, args, err)))
+	if ((rc = connect_cluster(&c, o, &k, err)))
 		return rc;
-	rbd_image_options_create(&options);	/* none: as configured */
-	rc = rbd_create4(c.io, k.image, size, options);
-	rbd_image_options_destroy(options);
-	if (rc)
-		error_errno(err, -rc, "cannot create it");
+	if (is_full(&c)) {
+		rc = say_full(&k, err);
+	} else {
+		rbd_image_options_create(&options); /* none: as configured */
+		rc = rbd_create4(c.io, k.image, size, options);
+		rbd_image_options_destroy(options);
+		if (rc)
+			error_errno(err, -rc, "cannot create it");
+	}
 	disconnect(&c);
 	return rc;
 }
@@ -709,7 +758,7 @@ static int remove_image(struct opts *o, const struct protocol_args *args,
 	struct keys k;
 	int rc = take_keys(o, args, &k, err);
 
-	if (rc || (rc = connect_cluster(&c, o, &k, args, err)))
+	if (rc || (rc = connect_cluster(&c, o, &k, err)))
 		return rc;
 	rc = rbd_remove(c.io, k.image);
 	if (rc)
