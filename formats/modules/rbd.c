@@ -270,8 +270,10 @@ static int configure(rados_t rados, struct opts *o, const struct keys *k,
     struct error *err)
 {
 	int rc = rados_conf_read_file(rados, k->conf);
+	const bool none = rc == -ENOENT && !k->conf;
+	char hosts[8] = "";
 
-	if (rc && (k->conf || rc != -ENOENT))
+	if (rc && !none)
 		return error_errno(err, -rc, "reading '%s'",
 		    k->conf ? k->conf : "ceph.conf");
 	if ((rc = set_servers(rados, o, err)) ||
@@ -282,9 +284,16 @@ static int configure(rados_t rados, struct opts *o, const struct keys *k,
 	    (rc = limit_wait(rados, "client_mount_timeout", 300,
 	    MON_TIMEOUT_S, err)) ||
 	    (rc = limit_wait(rados, "rados_mon_op_timeout", 0, MON_TIMEOUT_S,
+	    err)) ||
+	    (rc = limit_wait(rados, "rados_osd_op_timeout", 0, OSD_TIMEOUT_S,
 	    err)))
 		return rc;
-	return limit_wait(rados, "rados_osd_op_timeout", 0, OSD_TIMEOUT_S, err);
+	/* librados would ask the DNS, and print that it knows nothing. */
+	if (none && !rados_conf_get(rados, "mon_host", hosts, sizeof(hosts)) &&
+	    !*hosts)
+		return error_set(err, ENOENT, "there is no ceph.conf, and "
+		    "nothing else names a monitor (mon_host)");
+	return 0;
 }
 
 /*
