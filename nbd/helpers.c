@@ -16,7 +16,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { STACK = 256 << 10 };
+enum {
+	STACK = 256 << 10,
+	TOGETHER = 4,		/* replies of one helper in one send */
+};
 
 struct job {
 	struct job *next;
@@ -42,29 +45,33 @@ static uint64_t job_bytes(const struct job *j)
 	return j->req.type == NBD_CMD_READ ? j->req.len : 0;
 }
 
-/* The next job, or NULL: leave.  The lock is held. */
-static struct job *next_job(struct helpers *h)
+static struct job *pop(struct helpers *h)
 {
-	struct timespec until;
-	struct job *j;
+	struct job *j = h->head;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec++;
-	while (!h->head) {
-		if (h->ending)
-			return NULL;
-		h->idle++;
-		int rc = pthread_cond_timedwait(&h->work, &h->lock, &until);
-		h->idle--;
-		if (rc && !h->head)
-			return NULL;
-	}
-	j = h->head;
+	if (!j)
+		return NULL;
 	h->queued--;
 	h->head = j->next;
 	if (!h->head)
 		h->tail = &h->head;
 	return j;
+}
+
+/* Waits for a job; NULL: leave.  The lock is held. */
+static struct job *next_job(struct helpers *h)
+{
+	struct timespec until;
+	int rc = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec++;
+	while (!h->head && !h->ending && !rc) {
+		h->idle++;
+		rc = pthread_cond_timedwait(&h->work, &h->lock, &until);
+		h->idle--;
+	}
+	return pop(h);
 }
 
 /* What fails here is noted, and wakes the session's thread. */
@@ -76,10 +83,8 @@ static void help_with(struct replies *r, const struct request *req)
 	if (atomic_load(&s->broken))
 		return;
 	rc = serve_request(r, req, true);
-	if (!rc) {
-		replies_send(r);
+	if (!rc)
 		return;
-	}
 	replies_begin(s);
 	replies_end(s, rc);
 }
@@ -95,12 +100,21 @@ static void *help(void *arg)
 	replies_init(&r, s);
 	pthread_mutex_lock(&h->lock);
 	while ((j = next_job(h))) {
+		unsigned n = 0;
+
+		/* A few replies for one send, where jobs are waiting. */
+		do {
+			pthread_mutex_unlock(&h->lock);
+			help_with(&r, &j->req);
+			pthread_mutex_lock(&h->lock);
+			h->bytes -= job_bytes(j);
+			free(j);
+			n++;
+		} while (n < TOGETHER && r.len < SEND_AT && (j = pop(h)));
 		pthread_mutex_unlock(&h->lock);
-		help_with(&r, &j->req);
+		replies_send(&r);
 		pthread_mutex_lock(&h->lock);
-		h->jobs--;
-		h->bytes -= job_bytes(j);
-		free(j);
+		h->jobs -= n;
 		pthread_cond_signal(&h->done);
 	}
 	self->state = HELPER_ENDED;

@@ -27,7 +27,7 @@ enum {
 	KEEP_MAX = 2 << 20,		/* an area that is larger is given back
 					 * after use */
 	SILENCE_MS = 1000,		/* then all of them are */
-	HELPERS_MAX = 8,		/* threads of one session ... */
+	HELPERS_MAX = 16,		/* threads of one session ... */
 	HELPERS_ALL = 64,		/* ... and of the server */
 	IN_FLIGHT_MAX = 16,		/* requests handed to them */
 	HELPER_BYTES = 16 << 20,	/* and what these need in sum */
