@@ -381,9 +381,7 @@ static size_t block_of(const struct slot *w, uint64_t off)
 static void find_zeros(struct slot *w)
 {
 	const struct piece *p = &w->piece;
-	const struct copy_args *a = w->c->args;
-	uint64_t end = p->off + p->len, next, sparse =
-	    a->target->args.detect_zeroes ? BLOCK : a->sparse;
+	uint64_t end = p->off + p->len, sparse = w->c->args->sparse, next;
 	size_t run = 0, i = 0;
 
 	for (uint64_t off = p->off; off < end; off = next, i++) {
@@ -956,7 +954,6 @@ int copy_run(const struct copy_args *args, uint64_t *lost, struct error *err)
 		c.layers++;
 	c.chunk = max64(CHUNK, c.unit);
 	c.clone = !args->pack && !args->salvage && args->sparse &&
-	    !args->target->args.detect_zeroes &&
 	    store_can_clone(args->sources[0].image->store,
 	    args->target->store);
 	/* What is overwritten costs no more than reading: two may contend. */

@@ -432,6 +432,9 @@ static bool copy(struct convert *c)
 		    "Compression not supported for this file format");
 		return false;
 	}
+	/* The copier's writes pass by the engine's search for zeros. */
+	if (target->args.detect_zeroes)
+		c->copy.sparse = 4096;
 	c->copy.sources = c->pieces;
 	c->copy.source_count = c->count;
 	c->copy.target = target;

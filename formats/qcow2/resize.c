@@ -238,17 +238,39 @@ static int cut_file(struct qcow2 *q, struct error *err)
 	    err);
 }
 
-/* Preallocation has failed, most likely for want of space: what it got is
- * given back, as far as that can be written. */
-static void take_back(struct qcow2 *q, uint64_t from)
+/*
+ * Preallocation has failed, most likely for want of space: what it got is
+ * given back, as far as that can be written.  All that was dirty before it
+ * began has been flushed, so once its tables are forgotten there are only
+ * removals to write, which need no refcounts first (D2): for these there may
+ * be no room before the tables' own space is back.  It is otherwise where the
+ * last table that stays is a copy of a shared one; l1e is its L1 entry as it
+ * was.
+ */
+static void take_back(struct qcow2 *q, uint64_t from, uint64_t l1e)
 {
+	bool dirty = q->dirty_set, unmap = q->image->args.unmap, ok;
 	struct error ignored;
 	LOCKED(&q->lock);
 
-	if (!forget(q, from, &ignored) && !qcow2_flush_locked(q, &ignored) &&
-	    !qcow2_release_locked(q, &ignored) &&
-	    !qcow2_flush_locked(q, &ignored))
+	if (!(l1e & L1_OFFSET))
+		from = align_down(from, 1ull << q->l1_shift);
+	ok = !forget(q, from, &ignored);
+	if (!(l1e & L1_OFFSET) || qcow2_l1_get(q, from >> q->l1_shift) == l1e)
+		q->dirty_set = q->image->args.unmap = true;
+	ok = ok && !qcow2_flush_locked(q, &ignored) &&
+	    !qcow2_release_locked(q, &ignored);
+	q->dirty_set = dirty;
+	q->image->args.unmap = unmap;
+	if (ok && !qcow2_flush_locked(q, &ignored))
 		cut_file(q, &ignored);
+}
+
+static int flush_all(struct qcow2 *q, struct error *err)
+{
+	LOCKED(&q->lock);
+
+	return qcow2_flush_locked(q, err);
 }
 
 static int grow(struct image *img, uint64_t size, const char *mode,
@@ -270,10 +292,17 @@ static int grow(struct image *img, uint64_t size, const char *mode,
 	 * first, the size that shows them last. */
 	if ((rc = hide_old(img, size, err)))
 		return rc;
-	if (mode && strcmp(mode, "off") && (rc = preallocate(img, from,
-	    align_up(size, q->cluster_size), mode, err))) {
-		take_back(q, from);
-		return rc;
+	if (mode && strcmp(mode, "off") && from < size) {
+		uint64_t l1e = qcow2_l1_get(q, from >> q->l1_shift);
+
+		if ((rc = flush_all(q, err)))	/* for take_back() */
+			return rc;
+		rc = preallocate(img, from, align_up(size, q->cluster_size),
+		    mode, err);
+		if (rc) {
+			take_back(q, from, l1e);
+			return rc;
+		}
 	}
 	LOCKED(&q->lock);
 	q->h.size = size;
