@@ -17,7 +17,7 @@
 #include <time.h>
 
 enum {
-	SEND_WAKE_S = 1,	/* how often a send looks around ... */
+	SEND_WAKE_MS = 1000,	/* how often a send looks around ... */
 	SEND_PATIENCE = 3,	/* ... and how often in vain while stopping */
 	UNIX_SEND_BUFFER = 1 << 20, /* the kernel gives less by default, and
 				     * cuts what it does not allow */
@@ -33,7 +33,7 @@ uint64_t conn_clock_ms(void)
 
 void conn_init(struct conn *c, int fd)
 {
-	struct timeval wake = { .tv_sec = SEND_WAKE_S };
+	struct timeval wake = { .tv_sec = SEND_WAKE_MS / 1000 };
 	int on = 1, size = UNIX_SEND_BUFFER, family = 0;
 	socklen_t len = sizeof(family);
 
@@ -57,23 +57,49 @@ void conn_patience(struct conn *c, unsigned ms)
 	struct timeval wait = { .tv_sec = ms / 1000,
 	    .tv_usec = ms % 1000 * 1000 };
 
+	c->patience_ms = ms;
 	setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 }
 
-/* Until the socket is ready or the deadline has come. */
-static int wait_for(const struct conn *c, short events)
+/* A send has made no progress for a while: 0 to go on waiting. */
+static int in_vain(const struct conn *c, unsigned *times)
+{
+	if (!c->stopping || !atomic_load(c->stopping))
+		return 0;
+	return ++*times < SEND_PATIENCE ? 0 : -ETIMEDOUT;
+}
+
+int conn_wait(const struct conn *c, short events)
 {
 	struct pollfd p = { .fd = c->fd, .events = events };
-	uint64_t now;
-	int n;
+	unsigned times = 0;
 
-	do {
-		now = conn_clock_ms();
-		if (now >= c->deadline_ms)
-			return -ETIMEDOUT;
-		n = poll(&p, 1, (int)min64(c->deadline_ms - now, INT_MAX));
-	} while (n == 0 || (n < 0 && errno == EINTR));
-	return n < 0 ? -errno : 0;
+	for (;;) {
+		int timeout = -1, n, rc;
+
+		if (c->deadline_ms) {
+			uint64_t now = conn_clock_ms();
+
+			if (now >= c->deadline_ms)
+				return -ETIMEDOUT;
+			timeout = (int)min64(c->deadline_ms - now, INT_MAX);
+		} else if (events == POLLOUT) {
+			timeout = SEND_WAKE_MS;
+		} else if (c->patience_ms) {
+			timeout = (int)c->patience_ms;
+		}
+		n = poll(&p, 1, timeout);
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n < 0 || c->deadline_ms)
+			continue;
+		if (events != POLLOUT)
+			return -EAGAIN;
+		if ((rc = in_vain(c, &times)))
+			return rc;
+	}
 }
 
 static ssize_t receive(struct conn *c, void *buf, size_t len, int flags)
@@ -85,7 +111,7 @@ static ssize_t receive(struct conn *c, void *buf, size_t len, int flags)
 		return tls_recv(c, buf, len);
 	for (;;) {
 		if (c->deadline_ms) {
-			if ((rc = wait_for(c, POLLIN)))
+			if ((rc = conn_wait(c, POLLIN)))
 				return rc;
 			flags = MSG_DONTWAIT;
 		}
@@ -120,17 +146,15 @@ int conn_recv_all(struct conn *c, void *buf, size_t len)
 }
 
 /* After a send that could not: 0 to try again. */
-static int send_failed(struct conn *c, unsigned *in_vain)
+static int send_failed(struct conn *c, unsigned *times)
 {
 	if (errno == EINTR)
 		return 0;
 	if (errno != EAGAIN)
 		return -errno;
 	if (c->deadline_ms)
-		return wait_for(c, POLLOUT);
-	if (!c->stopping || !atomic_load(c->stopping))
-		return 0;
-	return ++*in_vain < SEND_PATIENCE ? 0 : -ETIMEDOUT;
+		return conn_wait(c, POLLOUT);
+	return in_vain(c, times);
 }
 
 static int send_tls(struct conn *c, const struct iovec *iov, int n)
@@ -153,7 +177,7 @@ static int send_tls(struct conn *c, const struct iovec *iov, int n)
 
 int conn_sendv(struct conn *c, struct iovec *iov, int n, bool more)
 {
-	unsigned in_vain = 0;
+	unsigned times = 0;
 
 	if (c->tls)
 		return send_tls(c, iov, n);
@@ -166,11 +190,11 @@ int conn_sendv(struct conn *c, struct iovec *iov, int n, bool more)
 		int rc;
 
 		if (sent < 0) {
-			if ((rc = send_failed(c, &in_vain)))
+			if ((rc = send_failed(c, &times)))
 				return rc;
 			continue;
 		}
-		in_vain = 0;
+		times = 0;
 		for (; n && (size_t)sent >= iov->iov_len; iov++, n--)
 			sent -= (ssize_t)iov->iov_len;
 		if (n) {
@@ -192,7 +216,7 @@ int conn_sendfile(struct conn *c, int file, uint64_t off, uint64_t len,
     uint64_t *done)
 {
 	off_t at = (off_t)off;
-	unsigned in_vain = 0;
+	unsigned times = 0;
 
 	for (*done = 0; *done < len; ) {
 		ssize_t n = sendfile(c->fd, file, &at, len - *done);
@@ -202,8 +226,8 @@ int conn_sendfile(struct conn *c, int file, uint64_t off, uint64_t len,
 			return -EIO;
 		if (n > 0) {
 			*done += (uint64_t)n;
-			in_vain = 0;
-		} else if ((rc = send_failed(c, &in_vain))) {
+			times = 0;
+		} else if ((rc = send_failed(c, &times))) {
 			return rc;
 		}
 	}

@@ -107,6 +107,7 @@ struct conn {
 	uint64_t deadline_ms;		/* monotonic; 0: none (handshake) */
 	const atomic_bool *stopping;	/* then a send that makes no progress
 					 * is given up; NULL: never */
+	unsigned patience_ms;		/* see conn_patience() */
 };
 
 void conn_init(struct conn *, int fd);
@@ -125,9 +126,11 @@ int conn_sendv(struct conn *, struct iovec *iov, int n, bool more);
  * file could not be read, or ended early; the connection is good still. */
 int conn_sendfile(struct conn *, int file, uint64_t off, uint64_t len,
     uint64_t *done);
-/* How long conn_recv() without TLS waits before it says -EAGAIN; 0: for
- * ever. */
+/* How long conn_recv() waits before it says -EAGAIN; 0: for ever. */
 void conn_patience(struct conn *, unsigned ms);
+/* Until the socket is ready for POLLIN or POLLOUT, for calls that do not block
+ * (tls.c): 0, or -errno as above. */
+int conn_wait(const struct conn *, short events);
 
 /* ---- tls.c */
 

@@ -11,7 +11,6 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "base/auto.h"
 #include "tls.h"
@@ -46,33 +45,6 @@ static ssize_t pushv(gnutls_transport_ptr_t conn, const giovec_t *iov, int n)
 
 	return sendmsg(((struct conn *)conn)->fd, &msg,
 	    MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-/* 0: it may go on; -errno. */
-static int wait_for(const struct conn *c, short events)
-{
-	struct pollfd p = { .fd = c->fd, .events = events };
-	int timeout = -1, rc;
-
-	for (;;) {
-		if (c->deadline_ms) {
-			struct timespec t;
-			uint64_t now;
-
-			clock_gettime(CLOCK_MONOTONIC, &t);
-			now = (uint64_t)t.tv_sec * 1000 +
-			    (uint64_t)t.tv_nsec / 1000000;
-			if (now >= c->deadline_ms)
-				return -ETIMEDOUT;
-			timeout = c->deadline_ms - now > INT32_MAX ?
-			    INT32_MAX : (int)(c->deadline_ms - now);
-		}
-		rc = poll(&p, 1, timeout);
-		if (rc > 0)
-			return 0;
-		if (rc < 0 && errno != EINTR)
-			return -errno;
-	}
 }
 
 /* ---- the handshake */
@@ -148,7 +120,7 @@ static int handshake(struct conn *c, struct session *s, struct error *err)
 		if (rc == GNUTLS_E_SUCCESS)
 			return 0;
 		if (rc == GNUTLS_E_AGAIN) {
-			waited = wait_for(c, gnutls_record_get_direction(
+			waited = conn_wait(c, gnutls_record_get_direction(
 			    s->tls) ? POLLOUT : POLLIN);
 			if (waited < 0)
 				return error_errno(err, -waited,
@@ -278,7 +250,7 @@ int tls_connect(struct tls *t, struct conn *c, const char *hostname,
 static int trouble(const struct conn *c, ssize_t n, short events)
 {
 	if (n == GNUTLS_E_AGAIN)
-		return wait_for(c, events);
+		return conn_wait(c, events);
 	if (n == GNUTLS_E_INTERRUPTED)
 		return 0;
 	return n == GNUTLS_E_PUSH_ERROR || n == GNUTLS_E_PULL_ERROR ?
