@@ -143,7 +143,7 @@ void tls_free(struct tls *);		/* NULL is allowed */
 /* The server's side of the TLS handshake; afterwards conn carries TLS. */
 int tls_accept(struct tls *, struct conn *, struct error *);
 /* The same for a client (list.c): credentials with endpoint=client; hostname is
- * what the server's certificate must be for, NULL where it need not. */
+ * what the server's certificate must be for (with tls-creds-x509). */
 struct tls *tls_new_client(const struct opts *objects, const char *id,
     struct error *);
 int tls_connect(struct tls *, struct conn *, const char *hostname,

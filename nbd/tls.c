@@ -93,21 +93,25 @@ static void set_verification(const struct tls *t, gnutls_session_t s,
 
 static int failed(struct error *err, int rc, gnutls_session_t s)
 {
-	AUTO_FREE char *reason = NULL;
 	gnutls_datum_t text = { NULL, 0 };
 
-	if (rc == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR &&
-	    !gnutls_certificate_verification_status_print(
-	    gnutls_session_get_verify_cert_status(s),
-	    GNUTLS_CRT_X509, &text, 0)) {
-		reason = strdup((char *)text.data);
-		gnutls_free(text.data);
-	}
-	if (!reason && rc == GNUTLS_E_FATAL_ALERT_RECEIVED)
-		reason = strdup(gnutls_alert_get_strname(
-		    gnutls_alert_get(s)) ? : "alert");
-	return error_set(err, EPROTO, "TLS handshake failed: %s%s%s",
-	    gnutls_strerror(rc), reason ? ": " : "", reason ? reason : "");
+	if (rc == GNUTLS_E_FATAL_ALERT_RECEIVED)
+		return error_set(err, EPROTO, "TLS handshake failed: %s %s",
+		    gnutls_strerror(rc),
+		    gnutls_alert_get_name(gnutls_alert_get(s)));
+	if (rc != GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR ||
+	    gnutls_certificate_verification_status_print(
+	    gnutls_session_get_verify_cert_status(s), GNUTLS_CRT_X509, &text,
+	    0) < 0)
+		return error_set(err, EPROTO, "TLS handshake failed: %s",
+		    gnutls_strerror(rc));
+	/* Its sentences end with ". ". */
+	while (text.size && strchr(" .", text.data[text.size - 1]))
+		text.size--;
+	error_set(err, EPROTO, "TLS handshake failed: %.*s", (int)text.size,
+	    text.data);
+	gnutls_free(text.data);
+	return -EPROTO;
 }
 
 static int handshake(struct conn *c, struct session *s, struct error *err)
@@ -242,6 +246,9 @@ int tls_accept(struct tls *t, struct conn *c, struct error *err)
 int tls_connect(struct tls *t, struct conn *c, const char *hostname,
     struct error *err)
 {
+	if (t->kind == CREDS_X509 && !hostname)
+		return error_set(err, EINVAL,
+		    "No hostname for certificate validation");
 	return begin(t, c, hostname, err);
 }
 
@@ -253,6 +260,9 @@ static int trouble(const struct conn *c, ssize_t n, short events)
 		return conn_wait(c, events);
 	if (n == GNUTLS_E_INTERRUPTED)
 		return 0;
+	/* With TLS 1.3 a client hears so late that it may not come in. */
+	if (n == GNUTLS_E_FATAL_ALERT_RECEIVED)
+		return -EACCES;
 	return n == GNUTLS_E_PUSH_ERROR || n == GNUTLS_E_PULL_ERROR ?
 	    -ECONNRESET : -EPROTO;
 }
