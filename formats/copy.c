@@ -36,6 +36,8 @@
 
 enum {
 	CHUNK = 512 << 10,	/* bytes of one piece, or one unit if larger */
+	CHUNK_FAR = 2 << 20,	/* the same, from or to a server */
+	THREADS_FAR = 8,
 	BLOCK = 4096,		/* finest grain of the search for zeros */
 	AHEAD = 3 << 20,	/* bytes that may stand in line; at least ... */
 	AHEAD_MIN = 2,		/* ... pieces */
@@ -938,9 +940,21 @@ static bool is_cached_file(struct image *target)
 	    !store_stat(target->store, &st, &ignored) && st.regular && st.ino;
 }
 
+static bool is_far(const struct copy_args *args)
+{
+	for (unsigned i = 0; i < args->source_count; i++)
+		for (const struct image *img = args->sources[i].image; img;
+		    img = img->backing)
+			if (img->store->far)
+				return true;
+	return args->target->store->far;
+}
+
 int copy_run(const struct copy_args *args, uint64_t *lost, struct error *err)
 {
-	unsigned n = threads_wanted(args->threads);
+	const bool far = is_far(args);
+	unsigned n = threads_wanted(args->threads || !far ? args->threads :
+	    THREADS_FAR);
 	struct copier c = { .args = args, .unit = args->target->unit,
 	    .ordered = !args->unordered && args->target->format->claim,
 	    .end_last = args->target->incomplete &&
@@ -952,7 +966,7 @@ int copy_run(const struct copy_args *args, uint64_t *lost, struct error *err)
 		return rc;
 	for (struct image *i = args->sources[0].image; i; i = i->backing)
 		c.layers++;
-	c.chunk = max64(CHUNK, c.unit);
+	c.chunk = max64(far ? CHUNK_FAR : CHUNK, c.unit);
 	c.clone = !args->pack && !args->salvage && args->sparse &&
 	    store_can_clone(args->sources[0].image->store,
 	    args->target->store);

@@ -162,7 +162,10 @@ static int open_remote(const struct protocol *proto, const char *name,
 		return rc;
 	opts_take(keys, "driver");	/* parse() may say it again */
 	*store = proto->open(keys, &pa, err);
-	return *store ? 0 : -err->code;
+	if (!*store)
+		return -err->code;
+	(*store)->far = true;
+	return 0;
 }
 
 /* What the file under a layer is: a protocol's (proto), or a file (proto NULL,

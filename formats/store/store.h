@@ -129,6 +129,8 @@ struct store {
 	int fd;			/* for zero-copy between files; -1: none */
 	bool batches;		/* ops->submit is there and better than
 				 * one by one */
+	bool far;		/* an answer takes its time: more should be
+				 * asked at once than there are processors */
 	bool writable;
 	bool no_sync;		/* cache=unsafe: sync does nothing */
 	_Atomic bool dirty;	/* written since the last sync began */
