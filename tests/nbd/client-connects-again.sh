@@ -7,57 +7,52 @@
 . "$(dirname "$0")/client.inc"
 requires nbdkit
 
-random_file src 10M
-truncate -s 10M target
+random_file src 20M
+truncate -s 20M target
 
-# restart WHAT: kills the server and starts it again, while something runs.
-restart() {
-	local first=$SERVER
-	(
-		sleep 1
-		kill -9 "$first"
-		sleep 1
-		rm -f s
-		exec nbdkit -f -U s file "$1" >>server.log 2>&1
-	) &
-	ends $!
-	SERVER=$!
+again() {
+	sleep 1
+	rm -f s
+	exec nbdkit -f -U s file "$1"
 }
 
-nbdkit_at s --filter=delay file src rdelay=200ms
-restart src
-quiet bounded "$COWBIRD_IMG" convert --image-opts \
+slow_at s src
+kill_later again src
+quiet bounded "$COWBIRD_IMG" convert -m 2 --image-opts \
     "$(keys s reconnect-delay=20)" out
 same_file src out
 end_server
 
-nbdkit_at s --filter=delay file src rdelay=200ms
-(sleep 1 && kill -9 "$SERVER") &
-disown
+slow_at s src
+kill_later true
 fails_with 1 "was lost, and not made again in 2 s" bounded "$COWBIRD_IMG" \
-    convert --image-opts "$(keys s reconnect-delay=2)" out
+    convert -m 2 --image-opts "$(keys s reconnect-delay=2)" out
 
 # With flushes (writethrough) and without (unsafe, which convert uses).
 for cache in writeback unsafe; do
-	nbdkit_at s --filter=delay file target wdelay=200ms
-	restart target
-	fails_with 1 'was lost' bounded "$COWBIRD_IMG" convert -t "$cache" -n \
+	slow_at s target
+	kill_later again target
+	fails_with 1 'was lost' bounded "$COWBIRD_IMG" convert -m 2 -t "$cache" -n \
 	    -f raw --target-image-opts src "$(keys s reconnect-delay=20)"
 	# All the same, everything was sent.
 	same_file src target
 	truncate -s 0 target
-	truncate -s 10M target
+	truncate -s 20M target
 	end_server
 done
 
 # What was flushed before is safe: the flush after a loss then succeeds.
-nbdkit_at s file target
+rm log
+nbdkit_at s --filter=log file target logfile=log
+first=$SERVER
 (
-	sleep 1.5
-	kill -9 "$SERVER"
+	until grep -q '\.\.\.Flush' log; do
+		sleep 0.05
+	done
+	kill -9 "$first"
 	rm -f s
-	exec nbdkit -f -U s file target >>server.log 2>&1
-) &
+	exec nbdkit -f -U s file target
+) >>server.log 2>&1 &
 ends $!
 quiet bounded "$COWBIRD_IO" --image-opts -c 'write -q -P 1 0 64k' -c flush \
     -c 'sleep 3000' -c 'write -q -P 2 64k 64k' -c flush \

@@ -36,17 +36,15 @@ one_line 1 'export is read-only' "$COWBIRD_IMG" convert -n -f raw -O raw src "$u
 end_server
 
 # Killed in the middle.
-nbdkit_at s --filter=delay file src rdelay=200ms
-(sleep 1 && kill -9 "$SERVER") &
-disown
+slow_at s src
+kill_later true
 one_line 1 "the connection to the NBD server at '.*' was lost" \
-    bounded "$COWBIRD_IMG" convert -f raw "$u" out
+    bounded "$COWBIRD_IMG" convert -m 2 -f raw "$u" out
 [ ! -e out ] || [ ! -s out ] || fail 'half an image was left'
-nbdkit_at s --filter=delay file target wdelay=200ms
-(sleep 1 && kill -9 "$SERVER") &
-disown
+slow_at s target
+kill_later true
 one_line 1 "the connection to the NBD server at '.*' was lost" \
-    bounded "$COWBIRD_IMG" convert -n -f raw -O raw src "$u"
+    bounded "$COWBIRD_IMG" convert -m 2 -n -f raw -O raw src "$u"
 one_line 1 "Failed to connect to '.*': Connection refused" \
     "$COWBIRD_IMG" info "$u"
 
