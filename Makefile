@@ -14,8 +14,8 @@
 #   make install PREBUILT=1    install what is there, build nothing
 #
 # CC, AR, CFLAGS, CPPFLAGS, LDFLAGS, PKG_CONFIG, DESTDIR, PREFIX, BINDIR,
-# LIBDIR, INCLUDEDIR, MANDIR, DATADIR and NBDKIT_PLUGINDIR are the caller's to
-# set.
+# LIBDIR, INCLUDEDIR, MANDIR, DATADIR, UNITDIR and NBDKIT_PLUGINDIR are the
+# caller's to set.
 
 VERSION := $(shell cat VERSION)
 SONAME  := libcowbird.so.0
@@ -329,6 +329,8 @@ MAN := $(wildcard man/*.[1-8])
 ZSH  = $(DATADIR)/zsh/site-functions
 BASH_COMPLETION = $(DATADIR)/bash-completion/completions
 FISH = $(DATADIR)/fish/vendor_completions.d
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+UNITS = $(if $(filter nbd,$(TOOLS)),cowbird-nbd@.socket cowbird-nbd@.service)
 # Where nbdkit looks, for a system's own prefix; else inside the prefix.
 NBDKIT_PLUGINDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),\
 	$(shell $(PKG_CONFIG) --variable=plugindir nbdkit),\
@@ -363,6 +365,12 @@ install: $(if $(PREBUILT),,all)
 		! test -f $$c.fish || install -D -m 644 $$c.fish \
 			$(D)$(FISH)/cowbird-$$tool.fish || exit; done
 
+	install -d $(D)$(UNITDIR)
+	for unit in $(UNITS); do \
+		from=nbd/systemd/$$unit; test -f $$from || from=$$from.in; \
+		sed 's|@BINDIR@|$(BINDIR)|' $$from >$(D)$(UNITDIR)/$$unit || \
+		exit; done
+
 # The peers' names.  A file of that name which is not our link stays.
 COMPAT = $(filter $(TOOLS),img io nbd)
 install-compat: install
@@ -384,7 +392,8 @@ uninstall:
 		$(D)$(strip $(NBDKIT_PLUGINDIR))/nbdkit-cowbird-plugin.so \
 		$(foreach m,$(MAN:man/%=%),$(D)$(MANDIR)/man$(subst .,,$(suffix $m))/$m) \
 		$(foreach t,$(TOOLS),$(D)$(BASH_COMPLETION)/cowbird-$t \
-		$(D)$(ZSH)/_cowbird-$t $(D)$(FISH)/cowbird-$t.fish)
+		$(D)$(ZSH)/_cowbird-$t $(D)$(FISH)/cowbird-$t.fish) \
+		$(UNITS:%=$(D)$(UNITDIR)/%)
 	for tool in $(COMPAT); do \
 		for link in $(D)$(BINDIR)/qemu-$$tool \
 		    $(D)$(MANDIR)/man?/qemu-$$tool.?; do \

@@ -6,7 +6,7 @@
 
 cd "$SRC/man/completions"
 for shell in bash zsh fish; do
-	for tool in img io; do
+	for tool in img io nbd; do
 		[ -f "cowbird-$tool.$shell" ] || fail "no completion for $shell"
 		! command -v $shell >/dev/null || $shell -n "cowbird-$tool.$shell"
 	done

@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Every option that cowbird-nbd's help shows is in its page, and the page
+# describes no other; the help has all options of the peer's.
+. "$(dirname "$0")/../lib.sh"
+. "$SRC/tests/docs/options.inc"
+
+page=$SRC/man/cowbird-nbd.8
+[ -f "$page" ] || fail "no man/cowbird-nbd.8"
+"$COWBIRD_NBD" --help >help
+page_options "$page" '' >found
+
+bad=0
+problem() {
+	echo "$*"
+	bad=1
+}
+help_options <help >options
+while read -r option; do
+	grep -Eq -e "^- def $option\$" found ||
+	    problem "$option is not in the page"
+done <options
+while read -r _ _ option; do
+	grep -Fxq -e "$option" options ||
+	    problem "the page has $option, the help does not"
+done < <(grep '^- def' found || true)
+for option in -h --help -V --version -p --port -b --bind -k --socket -e \
+    --shared -t --persistent -v --verbose -x --export-name -D --description \
+    -o --offset -A --allocation-depth -B --bitmap -L --list --object \
+    --tls-creds --tls-authz --tls-hostname -T --trace --fork --pid-file \
+    --selinux-label -c --connect -d --disconnect -f --format -r --read-only \
+    -s --snapshot -l --load-snapshot -n --nocache --cache --aio --discard \
+    --detect-zeroes --image-opts --handshake-limit; do
+	grep -Fxq -e "$option" options || problem "$option of the peer is missing"
+done
+[ $bad -eq 0 ] || fail "help and page differ"
