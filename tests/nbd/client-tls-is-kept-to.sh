@@ -59,8 +59,7 @@ end_server
 
 nbdkit_at s memory 1M
 fails_with 1 'server refused TLS' "$COWBIRD_IMG" info $(psk psk alice) "$t"
-fails_with 1 'server refused TLS' "$COWBIRD_IMG" info \
-    "nbds+unix:///?socket=$PWD/s"
+fails_with 1 'No hostname' "$COWBIRD_IMG" info "nbds+unix:///?socket=$PWD/s"
 end_server
 
 # A certificate is for a host; where there is none, it proves nothing.
@@ -84,6 +83,7 @@ quiet "$COWBIRD_IMG" info $(x509 pki) "$n,server.host=localhost" >said
 matches "^image: nbds://localhost:$port" said
 fails_with 1 'certificate verification' "$COWBIRD_IMG" info $(x509 pki) \
     "$n,server.host=127.0.0.1"
+fails_with 1 'NBD server at' "$COWBIRD_IMG" info "nbds://localhost:$port"
 fails_with 1 'NBD server at' "$COWBIRD_IMG" info $(x509 other) \
     "$n,server.host=localhost"
 }

@@ -403,7 +403,7 @@ static int take_tls(struct server *s, struct opts *keys,
 	if (host && !(s->type == SERVER_INET && !strcmp(host, s->host)))
 		return error_set(err, ENOTSUP, "tls-hostname other than the "
 		    "server's host is not supported");
-	if (s->tls_dir && s->verify && s->type != SERVER_INET)
+	if (s->tls && !s->tls_psk && s->verify && s->type != SERVER_INET)
 		return error_set(err, ENOTSUP, "No hostname for certificate "
 		    "validation: use verify-peer=off, or PSK, where the "
 		    "server is not reached by TCP");
