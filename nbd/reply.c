@@ -219,6 +219,8 @@ uint32_t nbd_error(int code)
 		return NBD_EINVAL;
 	case ENOTSUP:
 		return NBD_ENOTSUP;
+	case ESHUTDOWN:
+		return NBD_ESHUTDOWN;
 	default:
 		return NBD_EIO;
 	}
@@ -234,6 +236,7 @@ static const char *public_text(uint32_t error)
 	case NBD_ENOMEM: return "out of memory";
 	case NBD_EINVAL: return "invalid argument";
 	case NBD_ENOTSUP: return "operation not supported";
+	case NBD_ESHUTDOWN: return "server is shutting down";
 	default: return "input/output error";
 	}
 }

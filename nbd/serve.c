@@ -25,6 +25,7 @@ enum {
 	CHUNK_MAX = 1 << 20,		/* of data: a larger read is sent in
 					 * pieces, where it may be */
 	LONG_ZERO = 1 << 20,		/* may have to be written */
+	SPACE_STEP = 1 << 30,		/* a whole number of any clusters */
 };
 
 /* The session's thread stays inside from read to read, a helper does not. */
@@ -288,27 +289,57 @@ static int serve_read(struct replies *r, const struct request *req,
 	return rc;
 }
 
+/* With copy-on-read a read may write: the engine does all of it. */
+static int read_and_copy(struct replies *r, const struct request *req)
+{
+	const struct export *x = r->session->export;
+	size_t start = r->len;
+	struct error err;
+	uint8_t *buf;
+
+	if (!req->len)
+		return reply_ok(r, req);
+	buf = reply_data(r, req, req->off, req->len, true);
+	if (!buf)
+		return reply_error(r, req, NBD_ENOMEM, "out of memory");
+	if (!image_read(x->image, buf, req->len, x->off + req->off, &err))
+		return 0;
+	r->len = start;
+	return reply_failed(r, req, &err);
+}
+
 /* ---- the rest */
 
-static int serve_zero(const struct export *x, const struct request *req,
-    struct error *err)
+static int zero(const struct export *x, const struct request *req,
+    uint64_t off, uint64_t len, struct error *err)
 {
 	unsigned flags = 0;
 
-	if (req->flags & NBD_CMD_FLAG_FUA)
-		flags |= IO_FUA;
 	if (!(req->flags & NBD_CMD_FLAG_NO_HOLE) && x->image->args.unmap)
 		flags |= IO_MAY_UNMAP;
 	if (req->flags & NBD_CMD_FLAG_FAST_ZERO)
 		flags |= IO_NO_FALLBACK;
-	return image_zero(x->image, x->off + req->off, req->len, flags, err);
+	return image_zero(x->image, off, len, flags, err);
 }
 
-static int serve_trim(const struct export *x, const struct request *req,
+/* WRITE_ZEROES and TRIM: step by step, since zeros may have to be written,
+ * and there may be 2^63 of them. */
+static int serve_space(const struct session *s, const struct request *req,
     struct error *err)
 {
-	int rc = image_discard(x->image, x->off + req->off, req->len, err);
+	const struct export *x = s->export;
+	uint64_t off = x->off + req->off, left = req->len, len;
+	int rc = 0;
 
+	for (; left && !rc; off += len, left -= len) {
+		if (left < req->len && atomic_load(&s->server->stopping))
+			return error_set(err, ESHUTDOWN,
+			    "server is shutting down");
+		len = min64(left, SPACE_STEP - off % SPACE_STEP);
+		rc = req->type == NBD_CMD_TRIM ?
+		    image_discard(x->image, off, len, err) :
+		    zero(x, req, off, len, err);
+	}
 	if (!rc && (req->flags & NBD_CMD_FLAG_FUA))
 		rc = image_flush(x->image, err);
 	return rc;
@@ -351,25 +382,12 @@ int serve_request(struct replies *r, const struct request *req, bool may_block)
 
 	if (!may_block && takes_long(req))
 		return -EAGAIN;
-	if (req->type == NBD_CMD_READ && !x->image->args.copy_on_read)
-		return serve_read(r, req, may_block);
+	if (req->type == NBD_CMD_READ)
+		return x->image->args.copy_on_read ? read_and_copy(r, req) :
+		    serve_read(r, req, may_block);
 	if (r == &s->out)
 		serve_drop(s);
 	switch (req->type) {
-	case NBD_CMD_READ: {
-		size_t start = r->len;
-		uint8_t *buf = reply_data(r, req, req->off, req->len, true);
-
-		if (!buf)
-			return reply_error(r, req, NBD_ENOMEM,
-			    "out of memory");
-		rc = image_read(x->image, buf, req->len, x->off + req->off,
-		    &err);
-		if (!rc)
-			return 0;
-		r->len = start;
-		break;
-	}
 	case NBD_CMD_WRITE:
 		rc = image_write(x->image, req->payload, req->len,
 		    x->off + req->off,
@@ -379,13 +397,11 @@ int serve_request(struct replies *r, const struct request *req, bool may_block)
 		rc = image_flush(x->image, &err);
 		break;
 	case NBD_CMD_TRIM:
-		rc = serve_trim(x, req, &err);
+	case NBD_CMD_WRITE_ZEROES:
+		rc = serve_space(s, req, &err);
 		break;
 	case NBD_CMD_CACHE:
 		rc = serve_cache(x, req, &err);
-		break;
-	case NBD_CMD_WRITE_ZEROES:
-		rc = serve_zero(x, req, &err);
 		break;
 	case NBD_CMD_BLOCK_STATUS:
 		return status_reply(r, req);
