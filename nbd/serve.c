@@ -54,35 +54,50 @@ void serve_drop(struct session *s)
 
 /* ---- reading */
 
-/* All of an extent of data, if the page cache has it. */
-static bool in_cache(const struct extent *e, void *buf)
+/* All of an extent of data, if the page cache has it: else -EAGAIN, -EIO for
+ * what is not that simple. */
+static int read_cached(struct session *s, const struct extent *e, void *buf)
 {
 	struct iovec iov = { buf, e->len };
+	ssize_t n;
 
-	return e->store->fd >= 0 && e->store->align <= 1 &&
-	    preadv2(e->store->fd, &iov, 1, (off_t)e->host, RWF_NOWAIT) ==
-	    (ssize_t)e->len;
+	if (e->store->fd < 0 || e->store->align > 1)
+		return -EAGAIN;
+	if (s->no_nowait)
+		return -EIO;
+	n = preadv2(e->store->fd, &iov, 1, (off_t)e->host, RWF_NOWAIT);
+	if (n == (ssize_t)e->len)
+		return 0;
+	/* Not every file system knows the flag: then in place, as ever. */
+	if (n < 0 && errno == EOPNOTSUPP)
+		s->no_nowait = true;
+	return n < 0 && errno != EAGAIN ? -EIO : -EAGAIN;
 }
 
-static int read_extent(struct image *img, const struct extent *e, void *buf,
+static int read_extent(struct session *s, const struct extent *e, void *buf,
     bool may_block, struct error *err)
 {
-	if (!may_block && e->kind == EXTENT_DATA)
-		return in_cache(e, buf) ? 0 : -EAGAIN;
-	return extent_read(img, e, buf, err);
+	if (!may_block && e->kind == EXTENT_DATA) {
+		int rc = read_cached(s, e, buf);
+
+		if (rc != -EIO)
+			return rc;
+	}
+	return extent_read(s->export->image, e, buf, err);
 }
 
 /* [off, off + len) of the image to buf; the gate is held. */
-static int read_range(struct image *img, uint64_t off, uint64_t len,
+static int read_range(struct session *s, uint64_t off, uint64_t len,
     uint8_t *buf, bool may_block, struct error *err)
 {
 	struct extent e;
 	int rc;
 
 	for (; len; off += e.len, len -= e.len, buf += e.len) {
-		rc = image_map(img, off, len, MAP_READ, &e, NULL, err);
+		rc = image_map(s->export->image, off, len, MAP_READ, &e, NULL,
+		    err);
 		if (!rc)
-			rc = read_extent(img, &e, buf, may_block, err);
+			rc = read_extent(s, &e, buf, may_block, err);
 		if (rc)
 			return rc;
 	}
@@ -101,8 +116,8 @@ static int read_whole(struct replies *r, const struct request *req,
 
 	if (!buf)
 		return reply_error(r, req, NBD_ENOMEM, "out of memory");
-	rc = read_range(x->image, x->off + req->off, req->len, buf, may_block,
-	    &err);
+	rc = read_range(r->session, x->off + req->off, req->len, buf,
+	    may_block, &err);
 	if (!rc)
 		return 0;
 	r->len = start;
@@ -166,7 +181,7 @@ static int read_chunks(struct replies *r, const struct request *req,
 			error_set(&err, ENOMEM, "no memory for a reply");
 			goto failed;
 		}
-		rc = read_range(x->image, x->off + off, run, buf, may_block,
+		rc = read_range(r->session, x->off + off, run, buf, may_block,
 		    &err);
 		if (rc)
 			goto failed;

@@ -92,6 +92,7 @@ struct session {
 	uint32_t *contexts;
 	unsigned context_count;
 
+	bool no_nowait;		/* RWF_NOWAIT was tried in vain */
 	bool batches;		/* a store of the image wants batches */
 	bool wrote;		/* so the end of the session flushes */
 	bool held;		/* image_hold(): reads, until something else */
