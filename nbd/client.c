@@ -148,7 +148,8 @@ int client_refused(uint32_t option, const struct answer *a,
 	return error_set(err, a->type == NBD_REP_ERR_UNSUP ? ENOTSUP :
 	    a->type == NBD_REP_ERR_UNKNOWN ? ENOENT : EINVAL,
 	    "%s %s option %u (%s)%s%s%s", why,
-	    a->type == NBD_REP_ERR_TLS_REQD ? "before" : "for", option, option_name(option),
+	    a->type == NBD_REP_ERR_TLS_REQD ? "before" : "for", option,
+	    option_name(option),
 	    *said ? ": server reported: " : "", said,
 	    a->type == NBD_REP_ERR_TLS_REQD ?
 	    " (did you forget a valid tls-creds?)" : "");

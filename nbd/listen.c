@@ -308,7 +308,8 @@ int connect_to(const struct address *a, struct error *err)
 			    sizeof(patience));
 		if (fd >= 0 && !connect(fd, ai->ai_addr, ai->ai_addrlen))
 			break;
-		error_errno(err, errno == EINPROGRESS ? ETIMEDOUT : errno, "Failed to connect to '%s:%s'",
+		error_errno(err, errno == EINPROGRESS ? ETIMEDOUT : errno,
+		    "Failed to connect to '%s:%s'",
 		    a->host ? a->host : DEFAULT_HOST,
 		    a->port ? a->port : DEFAULT_PORT);
 		if (fd >= 0)
