@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/auto.h"
+#include "device.h"
 #include "tool.h"
 
 enum {
@@ -453,9 +453,13 @@ static int run_server(const struct told *t, struct server *server,
 	struct serving s = { .server = server, .listener = &listener,
 	    .connected = -1, .limit = (unsigned)t->shared,
 	    .persistent = t->persistent, .begun = begun, .begun_arg = &b };
-	int pair[2], rc;
+	uint32_t index;
+	int pair[2], rc = 0;
 
-	rc = serve_prepare(err);
+	if (t->device)
+		rc = device_index(t->device, &index, err);
+	if (!rc)
+		rc = serve_prepare(err);
 	if (!rc && handed)
 		rc = listen_take(&listener, err);
 	else if (!rc && (!t->device || t->address.path || t->address.port))
