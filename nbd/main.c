@@ -6,6 +6,7 @@
  * hand one to the kernel as a device (-c), end such a device (-d), list what
  * another server offers (-L).
  */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
