@@ -2,13 +2,15 @@
 /*
  * nbd.h - what the files of cowbird-nbd share
  *
- *	main.c		options; what is served, for how long (not in tests)
+ *	main.c		what the program does (not in tests)
+ *	options.c	its command line
  *	export.c	opening what is served
  *	listen.c	sockets: TCP, unix, given by systemd
  *	clients.c	accepting clients, one thread for each; the end
  *	daemon.c	--fork, --pid-file
  *	conn.c		bytes of one connection, plain or TLS
- *	tls.c		credentials, STARTTLS, who may come in (GnuTLS)
+ *	tls.c		TLS on a connection (GnuTLS); creds.c: its credentials;
+ *			authz.c: who may come in
  *	handshake.c	options haggling, up to the transmission phase
  *	session.c	one connection from accept to close
  *	request.c	requests taken from the stream and checked
@@ -18,6 +20,7 @@
  *	reply.c		replies put together and sent in batches
  *	session.h	what these share
  *	status.c	metadata contexts: extents of an export
+ *	client.c	the client's side of the handshake
  *	list.c		-L: the client that lists exports
  *	device.c	-c, -d: the kernel's client, by netlink
  *	nbd_proto.h	the wire: constants and structures

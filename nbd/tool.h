@@ -75,6 +75,28 @@ void listen_close(struct listener *);
 /* A connected socket, or -errno. */
 int connect_to(const struct address *, struct error *);
 
+/* ---- options.c: the command line */
+
+/* What the command line said. */
+struct told {
+	struct export_options one;	/* FILE and what is said of it */
+	const char **exports;		/* --export, as given */
+	unsigned export_count;
+	struct address address;
+	const char *device, *pid_file, *label;
+	const char *creds, *authz, *hostname;
+	uint64_t shared, handshake_s;
+	bool list, disconnect, fork, persistent, verbose;
+	bool cache, aio, discard;	/* given: not twice */
+	bool per_export;		/* something -L has no use for */
+};
+
+extern const struct cli_option nbd_options[];
+/* Takes one option, whose value is cli->value; false: printed. */
+bool told_option(struct cli *, struct told *, int id);
+/* What does not go together in it; or NULL. */
+const char *told_wrong(const struct told *, int operands, bool handed);
+
 /* ---- clients.c: accepting them, and the end */
 
 struct serving {
