@@ -653,9 +653,8 @@ static int give_back(struct qcow2 *q, uint64_t cluster, bool *freed,
 	return 0;
 }
 
-int qcow2_release_locked(struct qcow2 *q, struct error *err)
+int qcow2_release_locked(struct qcow2 *q, bool unmap, struct error *err)
 {
-	bool unmap = q->image->args.unmap;
 	struct error ignored;
 	int rc = 0;
 
@@ -731,7 +730,7 @@ int qcow2_release(struct image *img, struct error *err)
 		punch_data(img, &d);
 	LOCKED(&q->lock);
 
-	return qcow2_release_locked(q, err);
+	return qcow2_release_locked(q, img->args.unmap, err);
 }
 
 /* ---- flush */

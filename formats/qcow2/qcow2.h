@@ -258,8 +258,9 @@ int qcow2_flush_refcounts(struct qcow2 *, struct error *);
 /* Before an edit: flushes when the caches are crowded. */
 int qcow2_make_room(struct qcow2 *, struct error *);
 
-/* Gives back what is durably dropped; the gate is shut. */
-int qcow2_release_locked(struct qcow2 *, struct error *);
+/* Gives back what is durably dropped; unmap: to the file system, too.  The gate
+ * is shut. */
+int qcow2_release_locked(struct qcow2 *, bool unmap, struct error *);
 
 int qcow2_flush(struct image *, struct error *);
 bool qcow2_has_dropped(struct image *);

@@ -249,7 +249,7 @@ static int cut_file(struct qcow2 *q, struct error *err)
  */
 static void take_back(struct qcow2 *q, uint64_t from, uint64_t l1e)
 {
-	bool dirty = q->dirty_set, unmap = q->image->args.unmap, ok;
+	bool dirty = q->dirty_set, ok;
 	struct error ignored;
 	LOCKED(&q->lock);
 
@@ -257,11 +257,10 @@ static void take_back(struct qcow2 *q, uint64_t from, uint64_t l1e)
 		from = align_down(from, 1ull << q->l1_shift);
 	ok = !forget(q, from, &ignored);
 	if (!(l1e & L1_OFFSET) || qcow2_l1_get(q, from >> q->l1_shift) == l1e)
-		q->dirty_set = q->image->args.unmap = true;
+		q->dirty_set = true;
 	ok = ok && !qcow2_flush_locked(q, &ignored) &&
-	    !qcow2_release_locked(q, &ignored);
+	    !qcow2_release_locked(q, true, &ignored);
 	q->dirty_set = dirty;
-	q->image->args.unmap = unmap;
 	if (ok && !qcow2_flush_locked(q, &ignored))
 		cut_file(q, &ignored);
 }
@@ -331,7 +330,8 @@ static int shrink(struct image *img, uint64_t size, struct error *err)
 		return rc;
 	}
 	img->size = size;
-	if ((rc = qcow2_release_locked(q, err)) ||
+	if ((rc = qcow2_release_locked(q, img->args.unmap,
+	    err)) ||
 	    (rc = qcow2_flush_locked(q, err)) || (rc = cut_file(q, err)))
 		return rc;
 	return resize_data_file(q, size, err);
