@@ -164,6 +164,8 @@ static int plan_by_table(struct store *s, struct plan *plan,
 /* n bytes at off, by way of a small buffer. */
 static int look(struct input *in, uint64_t off, size_t n, struct error *err)
 {
+	if (off > in->end)
+		return wrong("is cut off", in->end, err);
 	if (off >= input_offset(in) && off < in->at) {
 		in->pos += off - input_offset(in);
 	} else {
