@@ -46,7 +46,7 @@ enum {
 	TICK_MS = 100,
 };
 
-enum piece_state { PIECE_TODO, PIECE_BUSY, PIECE_DONE, PIECE_FAILED };
+enum piece_state { PIECE_IDLE, PIECE_BUSY, PIECE_DONE, PIECE_FAILED };
 
 struct piece {
 	uint64_t in, in_len;	/* in the packed file */
@@ -54,7 +54,7 @@ struct piece {
 	uint64_t place;		/* in the spool file */
 	uint64_t done;		/* so much of it is there */
 	enum piece_state state;
-	bool wanted;		/* TODO, and a reader waits */
+	bool wanted;		/* IDLE, and a reader waits */
 	struct error *err;	/* FAILED: why */
 };
 
@@ -328,7 +328,7 @@ static struct piece *take(struct unpack *u)
 		unsigned i = (u->next + k) % n;
 		struct piece *p = &plan->piece[i];
 
-		if (p->state != PIECE_TODO || (u->wanted && !p->wanted))
+		if (p->state != PIECE_IDLE || (u->wanted && !p->wanted))
 			continue;
 		u->wanted -= p->wanted;
 		p->wanted = false;
@@ -353,11 +353,13 @@ static bool mark(struct unpack *u, struct piece *p, uint64_t n,
 	return !u->stop;
 }
 
+/* The mark stays one step behind: the last bytes are given out when all sums
+ * are found to be right, so that nobody has the whole of what is damaged. */
 static int unpack_piece(struct unpack *u, struct piece *p, struct decoder *d,
     uint8_t *buf, struct error *err)
 {
 	uint64_t done = 0;
-	size_t n;
+	size_t n, held = 0;
 	int rc = u->kind->begin(d, err);
 
 	while (!rc && !d->done) {
@@ -368,8 +370,9 @@ static int unpack_piece(struct unpack *u, struct piece *p, struct decoder *d,
 			    "contents than it says", u->kind->name);
 		rc = spool_put(u->spool, buf, n, p->place + done, err);
 		done += n;
-		if (!rc && !d->done && !mark(u, p, n, PIECE_BUSY))
+		if (!rc && !d->done && !mark(u, p, held, PIECE_BUSY))
 			return error_set(err, EINTR, "interrupted");
+		held = n;
 	}
 	if (!rc && u->plan.sizes_known && done != p->len)
 		return error_set(err, EIO, "corrupt %s data: less contents "
@@ -488,7 +491,7 @@ static int await(struct unpack *u, struct piece *p, uint64_t need,
 	LOCKED(&u->lock);
 
 	while (p->done < need && p->state != PIECE_FAILED) {
-		if (p->state == PIECE_TODO && !p->wanted) {
+		if (p->state == PIECE_IDLE && !p->wanted) {
 			p->wanted = true;
 			u->wanted++;
 		}
@@ -544,10 +547,12 @@ static int unpack_extent(struct store *s, uint64_t off, uint64_t len,
 	struct piece *p = find(u, off);
 	uint64_t at = off - p->out, have;
 	off_t from = (off_t)(p->place + at), to;
-	int rc = await(u, p, at + 1, &have, err);
 
-	if (rc)
-		return rc;
+	/* Of what cannot be read it is not known: the read will tell. */
+	*data = true;
+	*run = min64(len, p->len - at);
+	if (await(u, p, at + 1, &have, err))
+		return err->code == EINTR ? -EINTR : 0;
 	*run = min64(len, have - at);
 	to = lseek(u->spool, from, SEEK_DATA);
 	if (to < 0 && errno != ENXIO)
