@@ -311,7 +311,9 @@ int serve_prepare(struct error *err)
 	struct rlimit limit;
 	sigset_t set;
 
-	wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	signals = 0;
+	if (wake_fd < 0)
+		wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (wake_fd < 0)
 		return error_errno(err, errno, "cannot wait for signals");
 	signal(SIGPIPE, SIG_IGN);
