@@ -3,12 +3,14 @@
  * nbd_client.c - any bytes as what an NBD server says
  *
  * The first byte chooses: 0xff: the rest is a name, to be parsed.  Else its
- * bits say how the export is opened and in which order it is used, and the
- * rest is all that the server ever sends, after which it hangs up.  Whatever
- * that is, each call ends, with an answer or an error; nothing is read that
- * was not written, nothing is taken for an extent that makes no sense.
+ * bits say how the export is opened and in which order it is used, two bytes
+ * how much of the rest the server says at once; what is left it says when it
+ * sees the first request, and hangs up.  Whatever that is, each call ends, with
+ * an answer or an error; nothing is read that was not written, nothing is
+ * taken for an extent that makes no sense.
  */
 #include <libgen.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,9 +148,61 @@ static void use(struct store *s, unsigned how)
 	free(front);
 }
 
+/* ---- the server */
+
+struct says {
+	int fd;
+	const uint8_t *text;
+	size_t len;
+};
+
+static void say(struct says *s, size_t len)
+{
+	while (len) {
+		ssize_t n = send(s->fd, s->text, len, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			break;
+		s->text += n;
+		s->len -= (size_t)n;
+		len -= (size_t)n;
+	}
+}
+
+/* Listens to the end, for the magic of a request; also a client that waits
+ * hears the rest. */
+static void *answer(void *arg)
+{
+	static const uint8_t magic[4] = { 0x25, 0x60, 0x95, 0x13 };
+	const struct timeval patience = { .tv_usec = 30 * 1000 };
+	struct says *s = arg;
+	bool asked = false;
+	unsigned same = 0;
+	uint8_t buf[4096];
+	ssize_t n;
+
+	setsockopt(s->fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
+	    sizeof(patience));
+	while ((n = recv(s->fd, buf, sizeof(buf), 0)) > 0 || (n < 0 &&
+	    errno == EAGAIN)) {
+		for (ssize_t i = 0; i < n && same < 4; i++)
+			same = buf[i] == magic[same] ? same + 1 :
+			    buf[i] == magic[0];
+		if (asked || (n > 0 && same < 4))
+			continue;
+		asked = true;
+		say(s, s->len);
+		shutdown(s->fd, SHUT_WR);
+	}
+	return NULL;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct says says;
+	pthread_t thread;
 	struct store *s;
+	size_t first;
 	int fd[2];
 
 	if (!size || size > SAYS_MAX)
@@ -157,17 +211,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		parse(data + 1, size - 1);
 		return 0;
 	}
+	if (size < 3)
+		return 0;
+	first = min64(data[1] | data[2] << 8, size - 3);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd))
 		abort();
-	if (write(fd[1], data + 1, size - 1) != (ssize_t)(size - 1) ||
-	    shutdown(fd[1], SHUT_WR))
+	says = (struct says){ fd[1], data + 3, size - 3 };
+	say(&says, first);
+	if (!says.len)
+		shutdown(fd[1], SHUT_WR);
+	if (pthread_create(&thread, NULL, answer, &says))
 		abort();
 	s = dial(fd[0], data[0]);
+	close(fd[0]);
 	if (s) {
 		use(s, data[0]);
 		store_close(s, &err);
 	}
-	close(fd[0]);
+	pthread_join(thread, NULL);
 	close(fd[1]);
 	return 0;
 }

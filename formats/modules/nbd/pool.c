@@ -47,7 +47,7 @@ struct pool {
 	pthread_mutex_t lock;	/* guards, before any lock of a link: */
 	pthread_cond_t changed;	/* a link came or went */
 	struct slot slot[POOL_LINKS];
-	unsigned limit;		/* links to have at most */
+	unsigned most;		/* links to have, while all is well */
 	bool opening;		/* somebody makes one */
 	uint64_t lost_ms;	/* when the server was lost; 0: it is there, or
 				 * nobody has noticed */
@@ -56,14 +56,6 @@ struct pool {
 	uint64_t flushed;	/* so many of them are on its medium */
 	bool torn;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static void sleep_ms(uint64_t ms)
 {
@@ -157,7 +149,7 @@ static int fill(struct pool *p, struct slot *s, bool was_lost,
 		pthread_mutex_lock(&p->lock);
 		s->link = l;
 		if (!l && !was_lost)
-			p->limit = 1;	/* more are not welcome */
+			p->most = 1;	/* more are not welcome */
 		if (!l && was_lost && err->code == ESTALE)
 			rc = -ESTALE;
 	} else {
@@ -203,8 +195,9 @@ static struct slot *acquire(struct pool *p, struct error *err)
 
 	for (;;) {
 		best = choose(p, &empty, &alive);
-		if (best && (!best->users || alive >= p->limit || !empty ||
-		    p->opening))
+		/* One was lost: first see what becomes of the others. */
+		if (best && (!best->users || alive >= p->most || !empty ||
+		    p->opening || p->lost_ms))
 			break;
 		if (p->opening || !empty) {
 			pthread_cond_wait(&p->changed, &p->lock);
@@ -335,7 +328,7 @@ struct pool *pool_open(const struct server *server, struct error *err)
 		return NULL;
 	}
 	p->slot[0].link = l;
-	p->limit = p->info.multi_conn && server->type != SERVER_FD ?
+	p->most = p->info.multi_conn && server->type != SERVER_FD ?
 	    POOL_LINKS : 1;
 	return p;
 }

@@ -3,7 +3,8 @@
  * remote.h - what the files of the NBD client share
  *
  *	names.c		names and keys: where the server is
- *	link.c		one connection: commands sent, and who waits for which
+ *	connect.c	a connection is made, and hands are shaken
+ *	link.c		its use: commands sent, and who waits for which
  *	pool.c		several connections, lost ones made again
  *	../nbd.c	the store: pieces, alignment, block status, flushes
  *
@@ -14,13 +15,23 @@
 #define REMOTE_H
 
 #include <libnbd.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "base/opts.h"
 #include "store/protocol.h"
+
+static inline uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
 
 /* ---- names.c */
 
@@ -51,7 +62,7 @@ int server_take(struct server *, struct opts *, const struct protocol_args *,
     struct error *);
 void server_fini(struct server *);
 
-/* ---- link.c */
+/* ---- connect.c, link.c */
 
 /* What the server said about the export; the same on every connection. */
 struct export_info {
@@ -92,11 +103,25 @@ struct command {
 	bool done;
 };
 
-struct link;
+/* One connection.  Its lock is the last to be taken. */
+struct link {
+	struct nbd_handle *nbd;
+	int wake;		/* eventfd: look again at what to poll for */
+	atomic_bool dead;
+
+	pthread_mutex_t lock;	/* guards, with all of libnbd's state: */
+	bool driven;		/* somebody drives */
+	bool polling;		/* and is in poll(2) ... */
+	bool polled_write;	/* ... for this too */
+	struct job *waiting;	/* the others */
+};
 
 /* Connects and shakes hands until wait_ms have passed. */
 struct link *link_open(const struct server *, unsigned wait_ms,
     struct export_info *, struct error *);
+/* Takes in what has come and sends what can be sent; lock held, and let go in
+ * between.  False when timeout_ms (-1: none) were over first. */
+bool link_drive(struct link *, int timeout_ms);
 /* Tells the server good-bye (as far as that goes at once); NULL is allowed. */
 void link_close(struct link *);
 /* No command will be answered any more.  Any thread. */
