@@ -22,6 +22,7 @@
 enum {
 	SENDFILE_MIN = 64 << 10,	/* below, copying costs less */
 	SENDFILE_EXTENTS = 16,
+	REPORT_MIN = 64 << 10,
 	CHUNK_MAX = 1 << 20,		/* of data: a larger read is sent in
 					 * pieces, where it may be */
 	LONG_ZERO = 1 << 20,		/* may have to be written */
@@ -129,18 +130,27 @@ static bool is_hole(const struct extent *e)
 	return e->kind == EXTENT_ZERO || e->kind == EXTENT_HOLE;
 }
 
+/* Holes of raw files are looked for where a chunk may say so, and where that
+ * costs little beside the reading. */
+static enum map_why why(const struct session *s, const struct request *req)
+{
+	return s->mode != REPLY_SIMPLE && !(req->flags & NBD_CMD_FLAG_DF) &&
+	    req->len >= REPORT_MIN ? MAP_REPORT : MAP_READ;
+}
+
 /* The extent at off; what follows it and is of its sort (zeros or not) is
  * counted in *run, at most len. */
 static int map_run(struct image *img, uint64_t off, uint64_t len,
-    struct extent *first, uint64_t *run, struct error *err)
+    enum map_why why, struct extent *first, uint64_t *run,
+    struct error *err)
 {
 	struct extent e;
-	int rc = image_map(img, off, len, MAP_READ, first, NULL, err);
+	int rc = image_map(img, off, len, why, first, NULL, err);
 
 	if (rc)
 		return rc;
 	for (*run = first->len; *run < len; *run += e.len) {
-		rc = image_map(img, off + *run, len - *run, MAP_READ, &e, NULL,
+		rc = image_map(img, off + *run, len - *run, why, &e, NULL,
 		    err);
 		if (rc)
 			return rc;
@@ -166,7 +176,8 @@ static int read_chunks(struct replies *r, const struct request *req,
 	int rc;
 
 	for (; left; off += run, left -= run) {
-		rc = map_run(x->image, x->off + off, left, &e, &run, &err);
+		rc = map_run(x->image, x->off + off, left,
+		    why(r->session, req), &e, &run, &err);
 		if (rc)
 			goto failed;
 		if (is_hole(&e)) {
@@ -205,15 +216,16 @@ failed:
 /* ---- without copying */
 
 /* Is the range plain data of files, in few extents?  How many. */
-static unsigned map_files(const struct export *x, const struct request *req,
+static unsigned map_files(const struct session *s, const struct request *req,
     struct extent *e)
 {
+	const struct export *x = s->export;
 	uint64_t off = x->off + req->off, left = req->len;
 	struct error err;
 	unsigned n = 0;
 
 	for (; left && n < SENDFILE_EXTENTS; n++) {
-		if (image_map(x->image, off, left, MAP_READ, &e[n], NULL,
+		if (image_map(x->image, off, left, why(s, req), &e[n], NULL,
 		    &err) || e[n].kind != EXTENT_DATA ||
 		    e[n].store->fd < 0 || e[n].store->align > 1 ||
 		    !range_ok(e[n].host, e[n].len, store_size(e[n].store)))
@@ -259,7 +271,7 @@ static int read_sendfile(struct replies *r, const struct request *req)
 
 	if (!s->export->may_sendfile || s->conn.tls || req->len < SENDFILE_MIN)
 		return -ENOTSUP;
-	n = map_files(s->export, req, e);
+	n = map_files(s, req, e);
 	serve_drop(s);
 	if (!n)
 		return -ENOTSUP;
