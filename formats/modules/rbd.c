@@ -14,35 +14,43 @@
  * callers are parallel without it, and when the cluster does not take what is
  * in it, closing the image never ends.
  *
- * Nothing waits for ever: where the configuration knows no limits (Ceph's
- * default), ours hold.  To a full pool librbd waits for room; what timed out is
- * asked after and told as what it is.
+ * Requests end by the timeouts of cluster.c, flushing and closing by within().
+ * In a full pool librbd waits for room: what timed out is asked after, and told
+ * as what it is.
  */
 #include <inttypes.h>
-#include <rados/librados.h>
 #include <rbd/librbd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/auto.h"
+#include "modules/rbd/cluster.h"
 #include "store/protocol.h"
-
-enum { MON_TIMEOUT_S = 30, OSD_TIMEOUT_S = 60 };
 
 /* What one call of librbd is given: it keeps a list of all objects. */
 #define ZERO_STEP (1 * GIB)
 
-struct cluster {
-	rados_t rados;
-	rados_ioctx_t io;
+struct run { uint64_t off, end; };	/* of data */
+
+/* What was last found out about holes. */
+struct window {
+	pthread_mutex_t lock;		/* guards the rest; last of all */
+	uint64_t off, end;		/* what runs[] is about; empty: none */
+	uint64_t writes, made_ms;	/* when it was asked for */
+	struct run *runs;		/* in order, with holes between */
+	size_t n, room;
 };
 
 struct rbd {
-	struct cluster cluster;
+	struct rbd_cluster cluster;
 	rbd_image_t image;
 	uint64_t object;		/* size of one */
+	unsigned patience_s;		/* with a flush, and with closing */
 	pthread_rwlock_t size_lock;
+	_Atomic uint64_t writes;	/* how many have begun or ended */
+	struct window window;
 };
 
 /* ---- names: rbd:pool/[namespace/]image[@snapshot][:key=value]... */
@@ -142,237 +150,6 @@ static int parse(const char *name, struct opts *o, struct error *err)
 	return 0;
 }
 
-/* ---- options */
-
-struct keys {			/* borrowed from opts */
-	const char *pool, *name_space, *image, *snapshot, *user, *conf;
-	const char *key;	/* of --object secret */
-};
-
-static int take_keys(struct opts *o, const struct protocol_args *args,
-    struct keys *k, struct error *err)
-{
-	const char *secret = opts_take(o, "key-secret");
-	char name[128];
-
-	opts_take(o, "driver");
-	*k = (struct keys){ .pool = opts_take(o, "pool"),
-	    .name_space = opts_take(o, "namespace"),
-	    .image = opts_take(o, "image"),
-	    .snapshot = opts_take(o, "snapshot"),
-	    .user = opts_take(o, "user"), .conf = opts_take(o, "conf") };
-	if (!k->pool || !k->image)
-		return error_set(err, EINVAL, "rbd needs the option '%s'",
-		    k->pool ? "image" : "pool");
-	if (opts_has_prefix(o, "encrypt"))
-		return error_set(err, ENOTSUP,
-		    "encryption by librbd is not supported");
-	if (secret) {
-		snprintf(name, sizeof(name), "%.100s.data", secret);
-		k->key = args->objects ? opts_get(args->objects, name) : NULL;
-		if (!k->key)
-			return error_set(err, EINVAL,
-			    "there is no secret '%s' (see --object)", secret);
-	}
-	return 0;
-}
-
-/* ---- the cluster */
-
-static int set_conf(rados_t rados, const char *key, const char *value,
-    struct error *err)
-{
-	int rc = rados_conf_set(rados, key, value);
-
-	if (rc == -ENOENT)
-		return error_set(err, EINVAL,
-		    "Ceph knows no setting '%s'", key);
-	return rc ? error_errno(err, -rc, "the setting '%s' to '%s'", key,
-	    value) : 0;
-}
-
-/* The user's settings win over ours, and where they are Ceph's default nobody
- * has said anything. */
-static int limit_wait(rados_t rados, const char *key, double usual,
-    unsigned seconds, struct error *err)
-{
-	char value[64];
-
-	if (rados_conf_get(rados, key, value, sizeof(value)) ||
-	    strtod(value, NULL) != usual)
-		return 0;
-	snprintf(value, sizeof(value), "%u", seconds);
-	return set_conf(rados, key, value, err);
-}
-
-/* "host:port,[v6]:port" from server.0.host, ... */
-static int set_servers(rados_t rados, struct opts *o, struct error *err)
-{
-	char text[1024] = "";
-	size_t n = 0;
-
-	for (unsigned i = 0; i < 16; i++) {
-		const char *host, *port;
-		char key[32];
-		bool v6;
-
-		snprintf(key, sizeof(key), "server.%u.host", i);
-		host = opts_take(o, key);
-		snprintf(key, sizeof(key), "server.%u.port", i);
-		port = opts_take(o, key);
-		if (!host)
-			break;
-		v6 = strchr(host, ':');
-		n += (size_t)snprintf(text + n, sizeof(text) - n,
-		    "%s%s%s%s%s%s", i ? "," : "", v6 ? "[" : "", host,
-		    v6 ? "]" : "", port ? ":" : "", port ? port : "");
-		if (n >= sizeof(text))
-			return error_set(err, EINVAL, "too many servers");
-	}
-	return n ? set_conf(rados, "mon_host", text, err) : 0;
-}
-
-/* auth-client-required.0, ...: none, cephx */
-static int set_auth(rados_t rados, struct opts *o, struct error *err)
-{
-	char text[64] = "", key[32];
-	const char *value;
-	size_t n = 0;
-
-	for (unsigned i = 0; i < 2; i++) {
-		snprintf(key, sizeof(key), "auth-client-required.%u", i);
-		value = opts_take(o, key);
-		if (!value)
-			break;
-		if (strcmp(value, "none") && strcmp(value, "cephx"))
-			return error_set(err, EINVAL,
-			    "auth-client-required is none or cephx, not '%s'",
-			    value);
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s",
-		    i ? ";" : "", value);
-	}
-	return n ? set_conf(rados, "auth_client_required", text, err) : 0;
-}
-
-static int set_pairs(rados_t rados, struct opts *o, struct error *err)
-{
-	const char *key, *value;
-	int rc = 0;
-
-	for (unsigned i = 0; !rc && opts_at(o, i, &key, &value); i++)
-		if (key[0] == '=' && opts_take(o, key))
-			rc = set_conf(rados, key + 1, value, err);
-	return rc;
-}
-
-/* What is said last counts: file, options, the name's own pairs. */
-static int configure(rados_t rados, struct opts *o, const struct keys *k,
-    struct error *err)
-{
-	int rc = rados_conf_read_file(rados, k->conf);
-	const bool none = rc == -ENOENT && !k->conf;
-	char hosts[8] = "";
-
-	if (rc && !none)
-		return error_errno(err, -rc, "reading '%s'",
-		    k->conf ? k->conf : "ceph.conf");
-	if ((rc = set_servers(rados, o, err)) ||
-	    (rc = set_auth(rados, o, err)) ||
-	    (k->key && (rc = set_conf(rados, "key", k->key, err))) ||
-	    (rc = set_conf(rados, "rbd_cache", "false", err)) ||
-	    (rc = set_pairs(rados, o, err)) ||
-	    (rc = limit_wait(rados, "client_mount_timeout", 300,
-	    MON_TIMEOUT_S, err)) ||
-	    (rc = limit_wait(rados, "rados_mon_op_timeout", 0, MON_TIMEOUT_S,
-	    err)) ||
-	    (rc = limit_wait(rados, "rados_osd_op_timeout", 0, OSD_TIMEOUT_S,
-	    err)))
-		return rc;
-	/* librados would ask the DNS, and print that it knows nothing. */
-	if (none && !rados_conf_get(rados, "mon_host", hosts, sizeof(hosts)) &&
-	    !*hosts)
-		return error_set(err, ENOENT, "there is no ceph.conf, and "
-		    "nothing else names a monitor (mon_host)");
-	return 0;
-}
-
-/*
- * Does the monitor say that the pool is full, or over its quota?  The answer
- * has a list of the pools; of ours, "flags_names" is a list of words.
- */
-static bool is_full(struct cluster *c)
-{
-	static const char *const ask[] = { "{\"prefix\": \"osd pool ls\", "
-	    "\"detail\": \"detail\", \"format\": \"json\"}" };
-	char pool[256], mine[300], *reply = NULL, *text, *p, *end;
-	size_t len = 0;
-	bool full = false;
-
-	if (rados_ioctx_get_pool_name(c->io, pool, sizeof(pool)) < 0 ||
-	    rados_mon_command(c->rados, (const char **)(uintptr_t)ask, 1, "",
-	    0, &reply, &len, NULL, NULL))
-		return false;
-	snprintf(mine, sizeof(mine), "\"pool_name\":\"%s\"", pool);
-	text = strndup(reply, len);
-	rados_buffer_free(reply);
-	p = text ? strstr(text, mine) : NULL;
-	p = p ? strstr(p, "\"flags_names\":\"") : NULL;
-	end = p ? strchr(p + 15, '"') : NULL;
-	if (end) {
-		*end = '\0';
-		for (p += 15; (p = strstr(p, "full")); p += 4)
-			if ((p[-1] == '"' || p[-1] == ',') &&
-			    (p[4] == ',' || p[4] == '\0'))
-				full = true;
-	}
-	free(text);
-	return full;
-}
-
-static void disconnect(struct cluster *c)
-{
-	if (c->io)
-		rados_ioctx_destroy(c->io);
-	if (c->rados)
-		rados_shutdown(c->rados);
-	*c = (struct cluster){ 0 };
-}
-
-static int connect_cluster(struct cluster *c, struct opts *o,
-    const struct keys *k, struct error *err)
-{
-	int rc;
-
-	*c = (struct cluster){ 0 };
-	rc = rados_create(&c->rados, k->user);
-	if (rc) {
-		c->rados = NULL;
-		return error_errno(err, -rc, "preparing to connect");
-	}
-	if ((rc = configure(c->rados, o, k, err)))
-		goto fail;
-	rc = rados_connect(c->rados);
-	if (rc == -ENOENT)
-		rc = error_set(err, ENOENT, "cannot connect to the cluster: "
-		    "ceph.conf or its keyring is missing, or names no monitor");
-	else if (rc)
-		rc = error_errno(err, -rc, "cannot connect to the cluster");
-	if (rc)
-		goto fail;
-	rc = rados_ioctx_create(c->rados, k->pool, &c->io);
-	if (rc) {
-		c->io = NULL;
-		rc = error_errno(err, -rc, "the pool '%s'", k->pool);
-		goto fail;
-	}
-	if (k->name_space)
-		rados_ioctx_set_namespace(c->io, k->name_space);
-	return 0;
-fail:
-	disconnect(c);
-	return rc;
-}
-
 /* ---- requests */
 
 /* Waits for one that was begun by a call that returned "begun". */
@@ -393,6 +170,79 @@ static int new_completion(rbd_completion_t *c)
 	return rbd_aio_create_completion(NULL, NULL, c);
 }
 
+/*
+ * A flush and the closing may never end: librbd retries what timed out, and
+ * they wait for it.  These two touch no memory of the caller's, so they can be
+ * left behind; whoever comes last frees this.
+ */
+struct waiter {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool done, left;
+};
+
+static void free_waiter(struct waiter *w)
+{
+	pthread_cond_destroy(&w->cond);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
+static void on_done(rbd_completion_t c, void *arg)
+{
+	struct waiter *w = arg;
+	bool left;
+
+	pthread_mutex_lock(&w->lock);
+	w->done = true;
+	left = w->left;
+	pthread_cond_signal(&w->cond);
+	pthread_mutex_unlock(&w->lock);
+	if (left)
+		free_waiter(w);
+}
+
+/* begin: rbd_aio_flush or rbd_aio_close.  -ETIMEDOUT: left behind. */
+static int within(rbd_image_t image, unsigned seconds,
+    int (*begin)(rbd_image_t, rbd_completion_t))
+{
+	struct waiter *w = calloc(1, sizeof(*w));
+	struct timespec until;
+	rbd_completion_t c;
+	int rc;
+
+	if (!w)
+		return -ENOMEM;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->cond, NULL);
+	rc = rbd_aio_create_completion(w, on_done, &c);
+	if (rc) {
+		free_waiter(w);
+		return rc;
+	}
+	rc = begin(image, c);
+	if (rc) {
+		rbd_aio_release(c);
+		free_waiter(w);
+		return rc;
+	}
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += seconds;
+	pthread_mutex_lock(&w->lock);
+	while (!w->done && !rc)
+		rc = pthread_cond_timedwait(&w->cond, &w->lock, &until);
+	w->left = !w->done;
+	rc = w->left ? -ETIMEDOUT : 0;
+	pthread_mutex_unlock(&w->lock);
+	if (!rc) {
+		rbd_aio_wait_for_complete(c);	/* on_done() has returned */
+		rc = (int)rbd_aio_get_return_value(c);
+		free_waiter(w);
+	}
+	rbd_aio_release(c);
+	return rc;
+}
+
 /* Zeros where a read found the end: all bytes from "skip" on. */
 static void zero_from(const struct iovec *iov, int n, uint64_t skip)
 {
@@ -409,7 +259,7 @@ static int failed(struct store *st, const char *doing, uint64_t off,
 {
 	struct rbd *r = st->state;
 
-	if (rc == -ETIMEDOUT && st->writable && is_full(&r->cluster))
+	if (rc == -ETIMEDOUT && st->writable && rbd_is_full(&r->cluster))
 		rc = -ENOSPC;
 	return error_errno(err, (int)-rc, "%s '%s' at offset %" PRIu64, doing,
 	    st->name, off);
@@ -455,6 +305,8 @@ static int rbd_submit(struct store *st, struct store_req *reqs, unsigned n,
 		if (reqs[i].write)
 			end = max64(end, reqs[i].off +
 			    iov_total(reqs[i].iov, reqs[i].n));
+	if (end)
+		atomic_fetch_add(&r->writes, 1);
 	if ((rc = make_room(st, end, err))) {
 		for (unsigned i = 0; i < n; i++)
 			reqs[i].ret = rc;
@@ -491,6 +343,8 @@ static int rbd_submit(struct store *st, struct store_req *reqs, unsigned n,
 			    q->off, q->ret, err);
 	}
 	pthread_rwlock_unlock(&r->size_lock);
+	if (end)
+		atomic_fetch_add(&r->writes, 1);
 	return rc;
 }
 
@@ -519,6 +373,7 @@ static int clear(struct store *st, uint64_t off, uint64_t len, bool zeroes,
 	rbd_completion_t c;
 	ssize_t rc = 0;
 
+	atomic_fetch_add(&r->writes, 1);
 	pthread_rwlock_rdlock(&r->size_lock);
 	while (len && !rc) {
 		uint64_t step = min64(len, ZERO_STEP - off % ZERO_STEP);
@@ -536,6 +391,7 @@ static int clear(struct store *st, uint64_t off, uint64_t len, bool zeroes,
 		}
 	}
 	pthread_rwlock_unlock(&r->size_lock);
+	atomic_fetch_add(&r->writes, 1);
 	return rc ? failed(st, zeroes ? "writing zeros to" : "discarding in",
 	    off, rc, err) : 0;
 }
@@ -564,13 +420,9 @@ static int rbd_punch(struct store *st, uint64_t off, uint64_t len,
 static int rbd_sync(struct store *st, struct error *err)
 {
 	struct rbd *r = st->state;
-	rbd_completion_t c;
-	ssize_t rc = new_completion(&c);
+	int rc = within(r->image, r->patience_s, rbd_aio_flush);
 
-	if (!rc)
-		rc = finish(c, rbd_aio_flush(r->image, c));
-	return rc < 0 ? error_errno(err, (int)-rc, "flushing '%s'", st->name) :
-	    0;
+	return rc < 0 ? error_errno(err, -rc, "flushing '%s'", st->name) : 0;
 }
 
 static int rbd_resize_store(struct store *st, uint64_t size,
@@ -586,50 +438,147 @@ static int rbd_resize_store(struct store *st, uint64_t size,
 	rc = rbd_resize(r->image, size);
 	if (!rc)
 		atomic_store(&st->size, size);
+	atomic_fetch_add(&r->writes, 1);
 	pthread_rwlock_unlock(&r->size_lock);
 	return rc ? error_errno(err, -rc, "resizing '%s'", st->name) : 0;
 }
 
 /* ---- holes */
 
-/* The first run of a range, put together from what librbd tells in order. */
-struct run {
-	uint64_t end;		/* of the data, or of the hole once data came */
-	bool data;
-};
+/*
+ * librbd tells which parts of a range differ from nothing, in no order, so a
+ * whole window is asked for and sorted; who walks an image then has the next
+ * answers from memory.  Others may write to the image, too: an answer is kept
+ * for a second, and not past a write of our own.
+ *
+ * With a good object map (fast-diff) the answer costs next to nothing and is
+ * in whole objects; without one every object is asked, for what is in it.
+ */
+enum { FAST_OBJECTS = 65536, SLOW_OBJECTS = 64, RUNS_MAX = 65536 };
+enum { KEEP_MS = 1000 };
 
-enum { ENOUGH = 1 << 20 };	/* no errno: the run is known, tell no more */
-
-static int on_extent(uint64_t off, size_t len, int exists, void *arg)
+static uint64_t now_ms(void)
 {
-	struct run *r = arg;
-	if (!exists || off + len <= r->end)
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static int on_run(uint64_t off, size_t len, int exists, void *arg)
+{
+	struct window *w = arg;
+	struct run *last = w->n ? &w->runs[w->n - 1] : NULL, *more;
+
+	if (!exists)
 		return 0;
-	if (off > r->end) {		/* a hole ends here, or begins before */
-		if (!r->data)
-			r->end = off;
-		return -ENOUGH;
+	if (last && last->end == off) {
+		last->end += len;
+		return 0;
 	}
-	r->data = true;
-	r->end = off + len;
+	if (w->n == w->room) {
+		size_t room = w->room ? w->room * 2 : 64;
+
+		more = room <= RUNS_MAX ?
+		    realloc(w->runs, room * sizeof(*more)) : NULL;
+		if (!more)
+			return -ENOMEM;
+		w->runs = more;
+		w->room = room;
+	}
+	w->runs[w->n++] = (struct run){ off, off + len };
 	return 0;
 }
 
-/* Objects (their written part, to be exact) against nothing: without
- * whole_object, for an object map says that an object is there and not how
- * much of it; with the parents of a clone. */
+static int by_offset(const void *a, const void *b)
+{
+	const struct run *x = a, *y = b;
+
+	return (x->off > y->off) - (x->off < y->off);
+}
+
+/* Sorted, and what touches or overlaps made one. */
+static void tidy(struct window *w)
+{
+	size_t n = 0;
+
+	if (w->n)
+		qsort(w->runs, w->n, sizeof(*w->runs), by_offset);
+	for (size_t i = 0; i < w->n; i++)
+		if (n && w->runs[i].off <= w->runs[n - 1].end)
+			w->runs[n - 1].end = max64(w->runs[n - 1].end,
+			    w->runs[i].end);
+		else
+			w->runs[n++] = w->runs[i];
+	w->n = n;
+}
+
+static bool has_fast_diff(rbd_image_t image)
+{
+	uint64_t features, flags;
+
+	return !rbd_get_features(image, &features) &&
+	    (features & RBD_FEATURE_FAST_DIFF) &&
+	    !rbd_get_flags(image, &flags) &&
+	    !(flags & RBD_FLAG_FAST_DIFF_INVALID);
+}
+
+/* The window that begins with off's object.  With w->lock. */
+static int look(struct store *st, uint64_t off, struct error *err)
+{
+	struct rbd *r = st->state;
+	struct window *w = &r->window;
+	bool fast = has_fast_diff(r->image);
+	uint64_t span;
+	int rc;
+
+	w->n = 0;
+	w->end = 0;
+	w->writes = atomic_load(&r->writes);
+	w->made_ms = now_ms();
+	w->off = align_down(off, r->object);
+	span = min64(r->object * (fast ? FAST_OBJECTS : SLOW_OBJECTS),
+	    store_size(st) - w->off);
+	rc = rbd_diff_iterate2(r->image, NULL, w->off, span, 1, fast, on_run,
+	    w);
+	if (rc == -ENOMEM && !fast) {	/* too many pieces in the objects */
+		w->n = 0;
+		rc = rbd_diff_iterate2(r->image, NULL, w->off, span, 1, 1,
+		    on_run, w);
+	}
+	if (rc)
+		return failed(st, "finding the holes of", off, rc, err);
+	tidy(w);
+	w->end = w->off + span;
+	return 0;
+}
+
 static int rbd_extent(struct store *st, uint64_t off, uint64_t len,
     bool *data, uint64_t *run, struct error *err)
 {
-	struct rbd *rbd = st->state;
-	struct run r = { .end = off };
-	int rc = rbd_diff_iterate2(rbd->image, NULL, off, len, 1, 0, on_extent,
-	    &r);
+	struct rbd *r = st->state;
+	struct window *w = &r->window;
+	size_t low = 0, high;
+	uint64_t end;
+	int rc;
 
-	if (rc && rc != -ENOUGH)
-		return failed(st, "finding the holes of", off, rc, err);
-	*data = r.data;
-	*run = r.end > off ? min64(r.end - off, len) : len;
+	LOCKED(&w->lock);
+	if ((off < w->off || off >= w->end || w->writes !=
+	    atomic_load(&r->writes) || now_ms() - w->made_ms >= KEEP_MS) &&
+	    (rc = look(st, off, err)))
+		return rc;
+	for (high = w->n; low < high;) {	/* the first that ends after */
+		size_t mid = (low + high) / 2;
+
+		if (w->runs[mid].end > off)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	*data = low < w->n && w->runs[low].off <= off;
+	end = low == w->n ? w->end : *data ? w->runs[low].end :
+	    w->runs[low].off;
+	*run = min64(min64(end, w->end) - off, len);
 	return 0;
 }
 
@@ -638,10 +587,13 @@ static int rbd_extent(struct store *st, uint64_t off, uint64_t len,
 static int rbd_close_store(struct store *st, struct error *err)
 {
 	struct rbd *r = st->state;
-	int rc = r->image ? rbd_close(r->image) : 0;
+	int rc = r->image ? within(r->image, r->patience_s, rbd_aio_close) : 0;
 
-	disconnect(&r->cluster);
+	if (rc != -ETIMEDOUT)	/* else threads of librbd's use it still */
+		rbd_disconnect(&r->cluster);
 	pthread_rwlock_destroy(&r->size_lock);
+	pthread_mutex_destroy(&r->window.lock);
+	free(r->window.runs);
 	free(r);
 	return rc ? error_errno(err, -rc, "closing '%s'", st->name) : 0;
 }
@@ -659,20 +611,24 @@ static const struct store_ops ops = {
 	.close = rbd_close_store,
 };
 
-static int say_full(const struct keys *k, struct error *err)
+static int say_full(const struct rbd_keys *k, struct error *err)
 {
 	return error_set(err, ENOSPC, "the pool '%s' is full or over its quota",
 	    k->pool);
 }
 
-static int open_image(struct store *st, const struct keys *k,
+static int open_image(struct store *st, const struct rbd_keys *k,
     struct error *err)
 {
 	struct rbd *r = st->state;
+	char seconds[32] = "";
 	rbd_image_info_t info;
 	int rc;
 
-	if (st->writable && is_full(&r->cluster))
+	rados_conf_get(r->cluster.rados, "rados_osd_op_timeout", seconds,
+	    sizeof(seconds));
+	r->patience_s = 5 + 2 * (unsigned)strtoul(seconds, NULL, 10);
+	if (st->writable && rbd_is_full(&r->cluster))
 		return say_full(k, err);
 	rc = st->writable ? rbd_open(r->cluster.io, k->image, &r->image, NULL) :
 	    rbd_open_read_only(r->cluster.io, k->image, &r->image,
@@ -698,10 +654,10 @@ static struct store *open_rbd(struct opts *o, const struct protocol_args *args,
 	AUTO_FREE char *name = NULL;
 	struct error ignored;
 	struct store *st;
-	struct keys k;
+	struct rbd_keys k;
 	struct rbd *r;
 
-	if (take_keys(o, args, &k, err))
+	if (rbd_take_keys(o, args, &k, err))
 		return NULL;
 	if (k.snapshot && args->writable) {
 		error_set(err, EROFS, "a snapshot can only be read");
@@ -719,11 +675,12 @@ static struct store *open_rbd(struct opts *o, const struct protocol_args *args,
 		return NULL;
 	}
 	pthread_rwlock_init(&r->size_lock, NULL);
+	pthread_mutex_init(&r->window.lock, NULL);
 	st->state = r;
 	st->writable = args->writable;
 	st->no_sync = args->no_sync;
 	st->batches = true;
-	if (!connect_cluster(&r->cluster, o, &k, err) &&
+	if (!rbd_connect(&r->cluster, o, &k, err) &&
 	    !open_image(st, &k, err))
 		return st;
 	store_close(st, &ignored);
@@ -736,18 +693,18 @@ static int create(struct opts *o, uint64_t size,
     const struct protocol_args *args, struct error *err)
 {
 	rbd_image_options_t options;
-	struct cluster c;
-	struct keys k;
-	int rc = take_keys(o, args, &k, err);
+	struct rbd_cluster c;
+	struct rbd_keys k;
+	int rc = rbd_take_keys(o, args, &k, err);
 
 	if (rc)
 		return rc;
 	if (k.snapshot)
 		return error_set(err, EINVAL,
 		    "a snapshot cannot be created as an image");
-	if ((rc = connect_cluster(&c, o, &k, err)))
+	if ((rc = rbd_connect(&c, o, &k, err)))
 		return rc;
-	if (is_full(&c)) {
+	if (rbd_is_full(&c)) {
 		rc = say_full(&k, err);
 	} else {
 		rbd_image_options_create(&options); /* none: as configured */
@@ -756,23 +713,23 @@ static int create(struct opts *o, uint64_t size,
 		if (rc)
 			error_errno(err, -rc, "cannot create it");
 	}
-	disconnect(&c);
+	rbd_disconnect(&c);
 	return rc;
 }
 
 static int remove_image(struct opts *o, const struct protocol_args *args,
     struct error *err)
 {
-	struct cluster c;
-	struct keys k;
-	int rc = take_keys(o, args, &k, err);
+	struct rbd_cluster c;
+	struct rbd_keys k;
+	int rc = rbd_take_keys(o, args, &k, err);
 
-	if (rc || (rc = connect_cluster(&c, o, &k, err)))
+	if (rc || (rc = rbd_connect(&c, o, &k, err)))
 		return rc;
 	rc = rbd_remove(c.io, k.image);
 	if (rc)
 		error_errno(err, -rc, "cannot remove it");
-	disconnect(&c);
+	rbd_disconnect(&c);
 	return rc;
 }
 

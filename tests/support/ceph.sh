@@ -1,8 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 #
-# cluster_start FOLDER, cluster_stop FOLDER: see lib.sh.  No authentication,
-# one copy of everything, nothing outside of FOLDER.
+# A Ceph cluster of one monitor, one manager and one OSD that keeps its data in
+# memory, without authentication: all of it in one folder, and gone with it.
+#
+#	cluster_start FOLDER, cluster_stop FOLDER
+#	cluster_wait	until the OSD is up
+#	cluster_use	for a test: the cluster of "make check-ceph", or, run
+#			alone, one of its own; afterwards
+#	$CEPH_CONF	its configuration, which librados and the tools find by it
+#	$POOL		a pool of the test's own
+#
+# Sourced after lib.sh.
+
+CEPH_NEEDS='ceph ceph-mon ceph-osd ceph-mgr monmaptool rbd'
 
 # ceph_quiet ARG...: the ceph command; what it says only if it fails.
 ceph_quiet() {
@@ -59,6 +70,9 @@ osd_class_default_list = *
 END
 }
 
+# As whom the daemons run: ourselves.
+cluster_as=()
+
 # cluster_daemon FOLDER NAME CMD...: in the background, its process number noted.
 cluster_daemon() {
 	local folder=$1 name=$2
@@ -67,19 +81,8 @@ cluster_daemon() {
 	echo $! >"$folder/$name.id"
 }
 
-# As whom the daemons run: ourselves.
-cluster_as() {
-	echo --setuser "$(id -un)" --setgroup "$(id -gn)"
-}
-
-cluster_osd() {
-	# shellcheck disable=SC2046
-	cluster_daemon "$1" osd ceph-osd $(cluster_as) -i 0
-}
-
 cluster_start() {
 	local folder=$1 port fsid osd
-	requires ceph ceph-mon ceph-osd ceph-mgr monmaptool
 	port=$((20000 + RANDOM % 20000))
 	mkdir -p "$folder/osd" "$folder/mgr"
 	cluster_conf "$folder" "$port" >"$folder/ceph.conf"
@@ -89,22 +92,24 @@ cluster_start() {
 	: >"$folder/keyring"
 	monmaptool --create --addv a "[v2:127.0.0.1:$port,v1:127.0.0.1:$((port + 1))]" \
 	    --fsid "$fsid" "$folder/monmap" >"$folder/monmap.out" 2>&1
-	# shellcheck disable=SC2046
-	{
-		ceph-mon $(cluster_as) --mkfs -i a --monmap "$folder/monmap" \
-		    --keyring "$folder/keyring" >"$folder/mkfs.out" 2>&1
-		cluster_daemon "$folder" mon ceph-mon $(cluster_as) -i a
-		ceph_quiet config set mon auth_allow_insecure_global_id_reclaim true
-		ceph_quiet osd new "$osd"
-		ceph-osd $(cluster_as) -i 0 --mkfs --osd-uuid "$osd" >>"$folder/mkfs.out" 2>&1
-		cluster_osd "$folder"
-		cluster_daemon "$folder" mgr ceph-mgr $(cluster_as) -i x
-	}
+	read -ra cluster_as <<<"--setuser $(id -un) --setgroup $(id -gn)"
+	ceph-mon "${cluster_as[@]}" --mkfs -i a --monmap "$folder/monmap" \
+	    --keyring "$folder/keyring" >"$folder/mkfs.out" 2>&1
+	cluster_daemon "$folder" mon ceph-mon "${cluster_as[@]}" -i a
+	ceph_quiet osd new "$osd"
+	ceph-osd "${cluster_as[@]}" -i 0 --mkfs --osd-uuid "$osd" \
+	    >>"$folder/mkfs.out" 2>&1
+	cluster_daemon "$folder" osd ceph-osd "${cluster_as[@]}" -i 0
+	cluster_daemon "$folder" mgr ceph-mgr "${cluster_as[@]}" -i x
+	cluster_wait
+}
+
+cluster_wait() {
 	for _ in $(seq 120); do
-		! ceph osd stat 2>/dev/null | grep -q '1 up' || return 0
+		! timeout 10 ceph osd stat 2>/dev/null | grep -q '1 up' || return 0
 		sleep 0.5
 	done
-	tail -n 5 "$folder"/*.out >&2
+	tail -n 5 "${CEPH_CONF%/*}"/*.out >&2
 	fail "the cluster did not start"
 }
 
@@ -115,3 +120,16 @@ cluster_stop() {
 		wait "$(cat "$id")" || true
 	done
 } 2>/dev/null
+
+# shellcheck disable=SC2086
+cluster_use() {
+	[ -e "$BUILD/lib/cowbird/rbd.so" ] || skip "needs the rbd module (librbd)"
+	requires $CEPH_NEEDS
+	if [ -z "${CEPH_CLUSTER-}" ]; then
+		cleanup_fn cluster_stop "$TEST_TMP/cluster"
+		cluster_start "$TEST_TMP/cluster"
+	fi
+	POOL=test$$
+	ceph_quiet osd pool create "$POOL" 8
+	ceph_quiet osd pool application enable "$POOL" rbd
+}
