@@ -5,6 +5,7 @@
 #
 #   make                 build/bin/cowbird-*, build/lib/libcowbird.{a,so.0}
 #   make check           all tests, the sanitizer runs included
+#   make check-ceph      rbd: images, on a Ceph cluster of its own (tests/ceph/setup)
 #   make SAN=1           the same tree under build/san, with ASan and UBSan
 #   make TSAN=1          under build/tsan, with TSan
 #   make DEBUG=1         under build/debug, hardly optimised
@@ -171,7 +172,8 @@ THREADED := $(foreach p,$(PROGRAMS),$(if $(findstring thread,$p),$p))
 say = $(if $(V),,@printf '  %-5s %s\n' $1 $2)
 Q  := $(if $(V),,@)
 
-.PHONY: all check check-all check-asan check-tsan tests thread-tests bench fuzz \
+.PHONY: all check check-all check-asan check-ceph check-tsan tests \
+	thread-tests bench fuzz \
 	fuzz-targets style man install install-compat uninstall clean
 all:
 
@@ -297,6 +299,10 @@ check-asan:
 check-tsan:
 	$(Q)+$(MAKE) --no-print-directory TSAN=1 thread-tests
 	$(Q)tests/run 'tsan:*'
+
+# Not a part of check: it needs packages that few have.
+check-ceph: all
+	$(Q)BUILD=$(CURDIR)/$(B) tests/ceph/run
 
 fuzz:
 	$(Q)command -v clang >/dev/null || { echo "make fuzz needs clang and \
