@@ -83,9 +83,7 @@ static int on_chunk(void *arg, const void *buf, size_t len, uint64_t off,
 	return 0;
 }
 
-/* Runs of no length would make us loop, those beyond the end are lies; what
- * reaches over the end of the export by less than a sector is how servers of
- * old rounded sizes. */
+/* The runs of a context; one of no length would make a walk loop. */
 static int on_status(void *arg, const char *context, uint64_t off,
     uint32_t *entries, size_t n, int *code)
 {
@@ -228,7 +226,7 @@ static void wait_for(struct link *l, struct job *job)
 void link_run(struct link *l, struct command *c, unsigned n)
 {
 	struct job job = { .flying = 0 };
-	unsigned next = 0, again = 0;
+	unsigned next = 0;
 
 	for (unsigned i = 0; i < n; i++)
 		c[i].shuffled = false;
@@ -243,14 +241,14 @@ void link_run(struct link *l, struct command *c, unsigned n)
 			wait_for(l, &job);
 		}
 	}
-	for (; again < n; again++) {
-		if (!c[again].shuffled || c[again].error)
+	for (unsigned i = 0; i < n; i++) {
+		if (!c[i].shuffled || c[i].error)
 			continue;
 		if (link_dead(l)) {
-			c[again].error = ENOTCONN;
+			c[i].error = ENOTCONN;
 			continue;
 		}
-		send_command(l, &c[again], &job);
+		send_command(l, &c[i], &job);
 		while (job.flying)
 			wait_for(l, &job);
 	}

@@ -214,6 +214,19 @@ static int take_text(struct opts *keys, const char *key, char **to,
 	return *to ? 0 : error_errno(err, ENOMEM, "%s", key);
 }
 
+/* The same, of a number of 32 bits. */
+static int take_number(struct opts *keys, const char *key, char **to,
+    struct error *err)
+{
+	uint64_t v = 0;
+	int rc = take_text(keys, key, to, err);
+
+	if (!rc && *to && !(rc = opts_take_u64(keys, key, &v, err)) &&
+	    v > UINT32_MAX)
+		return error_set(err, ERANGE, "%s is too large", key);
+	return rc;
+}
+
 static int take_fd(struct server *s, struct opts *sub, struct error *err)
 {
 	const char *text = opts_take(sub, "str");
@@ -258,8 +271,8 @@ static int take_address(struct server *s, struct opts *sub, struct error *err)
 			return missing(s->host ? "port" : "host", err);
 		break;
 	case SERVER_VSOCK:
-		if ((rc = take_text(sub, "cid", &s->host, err)) ||
-		    (rc = take_text(sub, "port", &s->port, err)))
+		if ((rc = take_number(sub, "cid", &s->host, err)) ||
+		    (rc = take_number(sub, "port", &s->port, err)))
 			return rc;
 		if (!s->host || !s->port)
 			return missing(s->host ? "port" : "cid", err);

@@ -235,6 +235,12 @@ static void release(struct pool *p, struct slot *s, const struct command *c,
 	if (!p->lost_ms)
 		p->lost_ms = now_ms();
 	p->torn |= p->answered > p->flushed;
+	/* What is idle was most likely lost with it.  Found out later, that
+	 * would put what the next server has answered in doubt, too. */
+	for (struct slot *o = p->slot; p->server->reconnect_s &&
+	    o < p->slot + POOL_LINKS; o++)
+		if (o->link && !o->users)
+			atomic_store(&o->link->dead, true);
 	if (!s->users)
 		pthread_cond_broadcast(&p->changed);
 }
