@@ -99,30 +99,42 @@ static int answer(struct session *s, struct batch *b)
 	return replies_end(s, rc);
 }
 
-int batch_serve(struct session *s, const struct request *first)
+/* Takes what fits beside the first.  *left: req is one that does not. */
+static int collect(struct session *s, struct batch *b, struct request *req,
+    bool *left)
 {
-	struct batch b = { .n = 0 };
-	struct request req;
-	struct error err;
-	bool left = false;
-	int rc = 0, end = 0;
-
-	if (area_need(&s->batch, BATCH_BYTES) || !add(s, &b, first))
-		return -EAGAIN;
-	while (!left && !end && request_simple(s)) {
-		int got = request_take(s, &req);
+	for (*left = false; !*left && request_simple(s); ) {
+		int got = request_take(s, req);
 
 		if (got < 0)
-			end = got;
-		else if (got)
-			left = !add(s, &b, &req);
-		if (got > 0 && req.type == NBD_CMD_WRITE)
-			s->wrote = true;
+			return got;
+		if (!got)
+			continue;
+		s->wrote |= req->type == NBD_CMD_WRITE;
+		*left = !add(s, b, req);
 	}
-	serve_drop(s);
-	image_submit(s->export->image, b.io, b.n, &err);
-	rc = answer(s, &b);
-	if (!rc && left)
-		rc = serve_request(&s->out, &req, true);
+	return 0;
+}
+
+int batch_serve(struct session *s, const struct request *first)
+{
+	struct request req = *first;
+	struct error err;
+	bool left = true;
+	int rc = 0, end = 0;
+
+	if (area_need(&s->batch, BATCH_BYTES))
+		return -EAGAIN;
+	for (bool begun = false; left && !rc && !end; begun = true) {
+		struct batch b = { .n = 0 };
+
+		if (!add(s, &b, &req))
+			return begun ? serve_request(&s->out, &req, true) :
+			    -EAGAIN;
+		end = collect(s, &b, &req, &left);
+		serve_drop(s);
+		image_submit(s->export->image, b.io, b.n, &err);
+		rc = answer(s, &b);
+	}
 	return rc ? rc : end;
 }

@@ -215,9 +215,20 @@ failed:
 
 /* ---- without copying */
 
+/* Would reading it wait for the disk?  Both ends tell. */
+static bool is_cold(const struct extent *e)
+{
+	char byte;
+	struct iovec iov = { &byte, 1 };
+
+	return preadv2(e->store->fd, &iov, 1, (off_t)e->host, RWF_NOWAIT) <
+	    0 ? errno == EAGAIN : preadv2(e->store->fd, &iov, 1,
+	    (off_t)(e->host + e->len - 1), RWF_NOWAIT) < 0 && errno == EAGAIN;
+}
+
 /* Is the range plain data of files, in few extents?  How many. */
 static unsigned map_files(const struct session *s, const struct request *req,
-    struct extent *e)
+    bool may_block, struct extent *e)
 {
 	const struct export *x = s->export;
 	uint64_t off = x->off + req->off, left = req->len;
@@ -228,7 +239,8 @@ static unsigned map_files(const struct session *s, const struct request *req,
 		if (image_map(x->image, off, left, why(s, req), &e[n], NULL,
 		    &err) || e[n].kind != EXTENT_DATA ||
 		    e[n].store->fd < 0 || e[n].store->align > 1 ||
-		    !range_ok(e[n].host, e[n].len, store_size(e[n].store)))
+		    !range_ok(e[n].host, e[n].len, store_size(e[n].store)) ||
+		    (!may_block && is_cold(&e[n])))
 			return 0;
 		off += e[n].len;
 		left -= e[n].len;
@@ -236,31 +248,35 @@ static unsigned map_files(const struct session *s, const struct request *req,
 	return left ? 0 : n;
 }
 
-/* The file failed in the middle of what was promised: the rest of the chunk
- * is zeros, and an error follows.  A simple reply has no such way out. */
-static int pad_and_fail(struct replies *r, const struct request *req,
-    uint64_t sent)
+/* The header has promised the data: where sendfile() has stopped, they are
+ * copied, and when they cannot be read (*failed) they are zeros. */
+static int send_copy(struct session *s, const struct extent *e, uint64_t from,
+    bool *failed)
 {
-	static const uint8_t zeros[4096];
-	struct session *s = r->session;
-	int rc;
+	char buf[16 << 10];
+	struct error err;
+	int rc = 0;
 
-	session_say(s, "cannot send a file from offset %llu on",
-	    (unsigned long long)(req->off + sent));
-	if (s->mode == REPLY_SIMPLE)
-		return -EIO;
-	for (uint64_t left = req->len - sent; left; ) {
-		size_t n = min64(left, sizeof(zeros));
-
-		if ((rc = conn_send(&s->conn, zeros, n)))
-			return rc;
-		left -= n;
+	for (uint64_t len; from < e->len && !rc; from += len) {
+		len = min64(e->len - from, sizeof(buf));
+		if (!*failed && store_pread(e->store, buf, len,
+		    e->host + from, EVENT_DATA, &err)) {
+			session_say(s, "%s", err.text);
+			*failed = true;
+		}
+		/* A simple reply has no way to say so. */
+		if (*failed && s->mode == REPLY_SIMPLE)
+			return -EIO;
+		if (*failed)
+			memset(buf, 0, len);
+		rc = conn_send(&s->conn, buf, len);
 	}
-	return 0;
+	return rc;
 }
 
 /* -ENOTSUP: not this one.  The session's thread alone does this. */
-static int read_sendfile(struct replies *r, const struct request *req)
+static int read_sendfile(struct replies *r, const struct request *req,
+    bool may_block)
 {
 	struct session *s = r->session;
 	struct extent e[SENDFILE_EXTENTS];
@@ -269,28 +285,29 @@ static int read_sendfile(struct replies *r, const struct request *req)
 	unsigned n;
 	int rc;
 
-	if (!s->export->may_sendfile || s->conn.tls || req->len < SENDFILE_MIN)
+	if (!s->export->may_sendfile || s->no_sendfile || s->conn.tls ||
+	    req->len < SENDFILE_MIN)
 		return -ENOTSUP;
-	n = map_files(s, req, e);
+	n = map_files(s, req, may_block, e);
 	serve_drop(s);
-	if (!n)
-		return -ENOTSUP;
 	/* The header goes ahead, with what is waiting. */
-	if (reply_data_header(r, req, req->off, req->len, false))
+	if (!n || reply_data_header(r, req, req->off, req->len, false))
 		return -ENOTSUP;
 	if ((rc = replies_begin(s)))
 		return replies_end(s, rc);
 	rc = conn_sendv(&s->conn, &(struct iovec){ r->area.at, r->len }, 1,
 	    true);
 	r->len = 0;
-	for (unsigned i = 0; i < n && !rc && !failed; i++) {
-		rc = conn_sendfile(&s->conn, e[i].store->fd, e[i].host,
-		    e[i].len, &done);
-		sent += done;
-		failed = rc == -EIO;
+	for (unsigned i = 0; i < n && !rc; i++) {
+		rc = failed ? -EIO : conn_sendfile(&s->conn, e[i].store->fd,
+		    e[i].host, e[i].len, &done);
+		if (!failed)
+			sent += done;
+		if (rc != -EIO)
+			continue;
+		s->no_sendfile = true;
+		rc = send_copy(s, &e[i], failed ? 0 : done, &failed);
 	}
-	if (failed)
-		rc = pad_and_fail(r, req, sent);
 	if ((rc = replies_end(s, rc)) || s->mode == REPLY_SIMPLE)
 		return rc;
 	return failed ? reply_error_at(r, req, req->off + sent) :
@@ -305,7 +322,8 @@ static int serve_read(struct replies *r, const struct request *req,
 
 	if (!req->len)
 		return reply_ok(r, req);
-	if (r == &s->out && (rc = read_sendfile(r, req)) != -ENOTSUP)
+	if (r == &s->out && (rc = read_sendfile(r, req, may_block)) !=
+	    -ENOTSUP)
 		return rc;
 	enter(r);
 	if (s->mode == REPLY_SIMPLE || (req->flags & NBD_CMD_FLAG_DF))
@@ -366,6 +384,9 @@ static int serve_space(const struct session *s, const struct request *req,
 		rc = req->type == NBD_CMD_TRIM ?
 		    image_discard(x->image, off, len, err) :
 		    zero(x, req, off, len, err);
+		/* A hint that cannot be followed has not failed. */
+		if (rc == -ENOTSUP && req->type == NBD_CMD_TRIM)
+			rc = 0;
 	}
 	if (!rc && (req->flags & NBD_CMD_FLAG_FUA))
 		rc = image_flush(x->image, err);

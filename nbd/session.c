@@ -32,6 +32,9 @@ static int serve_one(struct session *s, const struct request *req)
 	bool alone = !others && !s->out.len;
 	int rc;
 
+	if (atomic_load(&s->server->stopping))
+		return reply_error(&s->out, req, NBD_ESHUTDOWN,
+		    "server is shutting down");
 	if (req->type != NBD_CMD_READ)
 		s->wrote |= req->type == NBD_CMD_WRITE ||
 		    req->type == NBD_CMD_WRITE_ZEROES ||

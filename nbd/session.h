@@ -24,7 +24,7 @@ enum {
 	IN_SIZE = 256 << 10,		/* requests, with small payloads */
 	INLINE_MAX = 64 << 10,		/* larger payloads have their own area */
 	SEND_AT = 128 << 10,		/* replies waiting: send them */
-	KEEP_MAX = 2 << 20,		/* an area that is larger is given back
+	KEEP_MAX = 5 << 20,		/* an area that is larger is given back
 					 * after use */
 	SILENCE_MS = 1000,		/* then all of them are */
 	HELPERS_MAX = 16,		/* threads of one session ... */
@@ -93,6 +93,7 @@ struct session {
 	unsigned context_count;
 
 	bool no_nowait;		/* RWF_NOWAIT was tried in vain */
+	bool no_sendfile;	/* so was sendfile() */
 	bool batches;		/* a store of the image wants batches */
 	bool wrote;		/* so the end of the session flushes */
 	bool held;		/* image_hold(): reads, until something else */
