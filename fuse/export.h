@@ -50,9 +50,10 @@ struct file {
 };
 
 struct disk {
-	struct image *image;	/* NULL: not open now (snapshots only) */
+	/* Atomic, so that who was told of a file needs no lock to use it. */
+	struct image *_Atomic image; /* NULL: not open now (snapshots only) */
 	struct file *files;	/* the whole first; NULL: not looked at yet */
-	unsigned count;
+	_Atomic unsigned count;	/* set after files */
 	char *name, *id;	/* of a snapshot: of the folder; its own */
 	unsigned users;		/* open files and requests; export.lock */
 	uint64_t used;		/* when it was opened, for closing the oldest */
