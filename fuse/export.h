@@ -7,6 +7,7 @@
  *	tree.c		names, attributes, opening files
  *	data.c		reading, writing, space, holes
  *	loop.c		the kernel's requests on several threads
+ *	crew.c		how many threads that are
  *	partition.c	partition tables
  *
  * A disk is an image and the files it is shown as: the whole and each
@@ -154,9 +155,10 @@ struct loop;
  * NULL.  Prints the error. */
 struct loop *loop_new(struct export *, const char *target,
     const char *options, unsigned threads);
-/* Starts the threads; "ended" becomes readable when all have ended, because
- * it was unmounted from outside. */
-bool loop_start(struct loop *, int *ended);
+bool loop_start(struct loop *);
+/* Returns true when there is something to read from "signals", false when it
+ * was unmounted from outside. */
+bool loop_wait(struct loop *, int signals);
 /* Unmounts while it is served: what programs have written and the kernel
  * still holds is written first. */
 void loop_unmount(struct loop *);

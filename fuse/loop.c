@@ -16,6 +16,11 @@
  * answer are one piece.  All else goes through libfuse, which answers by the
  * same descriptor (fuse_custom_io).
  *
+ * How many threads take requests at a time is for crew.c to say.  While one
+ * does it looks for the next one a little before it sleeps: waking it would
+ * take the caller longer.  Where that does not help, because the caller needs
+ * this very processor, or takes its time, it is not done for a while.
+ *
  * How it ends: unmounted from outside, reads give ENODEV.  When we unmount,
  * lazily, as a process may be using it: threads finish the request they have
  * and are woken out of read(2) by a signal; with the last descriptor the
@@ -25,6 +30,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/fuse.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +45,7 @@
 #include "base/auto.h"
 #include "base/bytes.h"
 #include "cli/cli.h"
+#include "crew.h"
 #include "export.h"
 
 enum {
@@ -50,10 +57,14 @@ enum {
 };
 _Static_assert(HEAD_IN == 80 && HEAD_OUT == 16, "kernel's structures");
 
+/* Looking for the next request before sleeping until there is one. */
+enum { SPIN_NS = 20000, SPIN_MISSES = 4, SPIN_REST = 256 };
+
 struct worker {
 	struct loop *loop;
 	int fd;
 	char *buf;		/* BUFFER bytes; NULL: not there */
+	unsigned misses, rest;	/* of spinning */
 	pthread_t thread;
 };
 
@@ -63,6 +74,8 @@ struct loop {
 	char *target;		/* absolute */
 	struct worker *workers;
 	unsigned count, started;
+	struct crew crew;
+	int quick;		/* a descriptor that does not wait; -1: none */
 	atomic_uint running;
 	atomic_bool quit;
 	int ended;		/* eventfd */
@@ -87,7 +100,7 @@ static void answer(struct worker *w, uint64_t unique, int error, size_t len)
 	    .error = error, .unique = unique };
 	/* Fails when the caller was killed, or all ends: nobody is left to
 	 * tell. */
-	(void)!write(w->fd, out, out->len);
+	(void)!write(device, out, out->len);
 }
 
 static void serve_read(struct worker *w, const struct fuse_in_header *in,
@@ -148,14 +161,70 @@ static void serve(struct worker *w, size_t len)
 	fuse_session_process_buf(w->loop->session, &buf);
 }
 
+static ssize_t take(struct worker *w, int fd)
+{
+	return read(fd, w->buf + PAGE - HEAD_IN, BUFFER - PAGE + HEAD_IN);
+}
+
+static int64_t nanoseconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static ssize_t spin(struct worker *w)
+{
+	const int64_t until = nanoseconds() + SPIN_NS;
+	ssize_t n;
+
+	do {
+		n = take(w, w->loop->quick);
+		if (n >= 0) {
+			w->misses -= w->misses > 0;
+			return n;
+		}
+	} while (errno == EAGAIN && nanoseconds() < until);
+	if (++w->misses >= SPIN_MISSES) {
+		w->misses = 0;
+		w->rest = SPIN_REST;
+	}
+	return n;
+}
+
+/* Answers go the way the request came. */
+static ssize_t receive(struct worker *w)
+{
+	struct loop *l = w->loop;
+	ssize_t n = -1;
+
+	if (w->rest) {
+		w->rest--;
+	} else if (l->quick >= 0 && atomic_load_explicit(&l->crew.active,
+	    memory_order_relaxed) == 1) {
+		device = l->quick;
+		n = spin(w);
+		if (n >= 0 || errno != EAGAIN)
+			return n;
+	}
+	device = w->fd;
+	return take(w, w->fd);
+}
+
 /* 1: there was a request and it was served; 0: try again; negative: no more. */
 static int next(struct worker *w)
 {
-	const ssize_t n = read(w->fd, w->buf + PAGE - HEAD_IN,
-	    BUFFER - PAGE + HEAD_IN);
+	struct loop *l = w->loop;
+	const unsigned member = (unsigned)(w - l->workers);
+	ssize_t n;
 
+	crew_wait(&l->crew, member);
+	n = receive(w);
 	if (n >= 0) {
+		crew_begin(&l->crew, member);
 		serve(w, (size_t)n);
+		crew_end(&l->crew, member);
 		return 1;
 	}
 	switch (errno) {
@@ -167,7 +236,7 @@ static int next(struct worker *w)
 	case ECONNABORTED:
 		return -1;
 	}
-	cli_error(w->loop->x->cli, "/dev/fuse: %s", strerror(errno));
+	cli_error(l->x->cli, "/dev/fuse: %s", strerror(errno));
 	return -1;
 }
 
@@ -176,10 +245,10 @@ static void *work(void *arg)
 	struct worker *w = arg;
 	struct loop *l = w->loop;
 
-	device = w->fd;
 	while (!atomic_load_explicit(&l->quit, memory_order_relaxed) &&
 	    next(w) >= 0)
 		;
+	crew_all(&l->crew);	/* who sleeps there is to find out, too */
 	if (atomic_fetch_sub(&l->running, 1) == 1)
 		(void)!eventfd_write(l->ended, 1);
 	return NULL;
@@ -267,6 +336,9 @@ static void free_buffers(struct loop *l)
 			close(l->workers[i].fd);
 	}
 	free(l->workers);
+	if (l->quick >= 0)
+		close(l->quick);
+	l->quick = -1;
 }
 
 static bool new_workers(struct loop *l, unsigned threads)
@@ -289,8 +361,7 @@ static bool new_workers(struct loop *l, unsigned threads)
 	return true;
 }
 
-/* A descriptor of its own for the connection; where there is none to be had,
- * they share the one there is. */
+/* Another descriptor for the connection, or -1. */
 static int clone_device(int master)
 {
 	const uint32_t arg = (uint32_t)master;
@@ -300,7 +371,7 @@ static int clone_device(int master)
 		return fd;
 	if (fd >= 0)
 		close(fd);
-	return fcntl(master, F_DUPFD_CLOEXEC, 0);
+	return -1;
 }
 
 /* The kernel's first request is there as soon as it is mounted; the others
@@ -313,7 +384,6 @@ static bool greet(struct loop *l)
 	w->fd = fcntl(fuse_session_fd(l->session), F_DUPFD_CLOEXEC, 0);
 	if (w->fd < 0)
 		return false;
-	device = w->fd;
 	while (!(rc = next(w)))
 		;
 	if (rc < 0 || fuse_session_exited(l->session))
@@ -321,7 +391,14 @@ static bool greet(struct loop *l)
 	for (unsigned i = 1; i < l->count; i++) {
 		l->workers[i].fd = clone_device(w->fd);
 		if (l->workers[i].fd < 0)
+			l->workers[i].fd = fcntl(w->fd, F_DUPFD_CLOEXEC, 0);
+		if (l->workers[i].fd < 0)
 			return false;
+	}
+	l->quick = clone_device(w->fd);
+	if (l->quick >= 0 && fcntl(l->quick, F_SETFL, O_NONBLOCK)) {
+		close(l->quick);
+		l->quick = -1;
 	}
 	return true;
 }
@@ -334,6 +411,7 @@ static void loop_free(struct loop *l)
 		fuse_session_destroy(l->session);
 	if (l->ended >= 0)
 		close(l->ended);
+	crew_fini(&l->crew);
 	free(l->target);
 	free(l);
 }
@@ -351,11 +429,12 @@ struct loop *loop_new(struct export *x, const char *target,
 		return NULL;
 	}
 	l->x = x;
+	l->quick = -1;
 	log_cli = x->cli;
 	fuse_set_log_func(io_log);
 	l->ended = eventfd(0, EFD_CLOEXEC);
 	l->target = realpath(target, NULL);
-	if (!l->target || l->ended < 0) {
+	if (!crew_init(&l->crew, threads) || !l->target || l->ended < 0) {
 		cli_error(x->cli, "%s: %s", target, strerror(errno));
 		goto fail;
 	}
@@ -394,13 +473,12 @@ static void on_wake(int sig)
 {
 }
 
-bool loop_start(struct loop *l, int *ended)
+bool loop_start(struct loop *l)
 {
 	const struct sigaction sa = { .sa_handler = on_wake };
 	int rc = 0;
 
 	sigaction(WAKE, &sa, NULL);
-	*ended = l->ended;
 	atomic_store(&l->running, l->count);
 	while (l->started < l->count) {
 		struct worker *w = &l->workers[l->started];
@@ -410,16 +488,23 @@ bool loop_start(struct loop *l, int *ended)
 			break;
 		l->started++;
 	}
-	if (!rc)
-		return true;
-	/* Some are enough. */
-	if (atomic_fetch_sub(&l->running, l->count - l->started) ==
-	    l->count - l->started)
-		(void)!eventfd_write(l->ended, 1);
-	if (l->started)
-		return true;
-	cli_error(l->x->cli, "threads: %s", strerror(rc));
-	return false;
+	if (l->started)		/* some are enough */
+		atomic_fetch_sub(&l->running, l->count - l->started);
+	else
+		cli_error(l->x->cli, "threads: %s", strerror(rc));
+	return l->started;
+}
+
+bool loop_wait(struct loop *l, int signals)
+{
+	struct pollfd p[] = { { .fd = signals, .events = POLLIN },
+		{ .fd = l->ended, .events = POLLIN },
+		{ .fd = l->crew.kicked, .events = POLLIN } };
+
+	do
+		poll(p, 3, crew_tick(&l->crew));
+	while (!p[0].revents && !p[1].revents);
+	return p[0].revents;
 }
 
 /* Asks until each has heard: the signal may come just before its read(2). */
@@ -447,6 +532,7 @@ void loop_unmount(struct loop *l)
 	int fd = -1;
 
 	atomic_store(&l->x->stopping, true);
+	crew_all(&l->crew);
 	/* What is mapped and was written, while there is somebody to take
 	 * it. */
 	if (l->x->writable)
@@ -465,6 +551,7 @@ bool loop_stop(struct loop *l)
 
 	fuse_session_unmount(l->session);
 	atomic_store(&l->quit, true);
+	crew_all(&l->crew);
 	join(l);
 	free_buffers(l);
 	l->workers = NULL;

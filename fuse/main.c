@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +27,7 @@ enum {
 	OPT_DISCARD, OPT_DETECT, OPT_AIO, OPT_THREADS
 };
 
-enum { THREADS = 4, THREADS_LIMIT = 64 };
+enum { THREADS = 16, THREADS_LIMIT = 64 };
 
 static const struct cli_option options[] = {
 	{ 'f', "format", "FMT", "format of the image; guessed without it",
@@ -56,7 +55,7 @@ static const struct cli_option options[] = {
 	{ OPT_AIO, "aio", "MODE",
 	  "threads, native or io_uring: how O_DIRECT files are reached",
 	  NULL },
-	{ OPT_THREADS, "threads", "N", "requests served at a time", NULL },
+	{ OPT_THREADS, "threads", "N", "most requests served at a time", NULL },
 	{ 'V', "version", NULL, "show the version", NULL },
 	{ 0, NULL, NULL, NULL, NULL }
 };
@@ -265,25 +264,13 @@ static int block_signals(sigset_t *set)
 	return signalfd(-1, set, SFD_CLOEXEC);
 }
 
-/* Until a signal comes (true) or nobody serves any more. */
-static bool wait_for_end(int signals, int ended)
-{
-	struct pollfd p[] = { { .fd = signals, .events = POLLIN },
-		{ .fd = ended, .events = POLLIN } };
-	struct signalfd_siginfo info;
-
-	while (poll(p, 2, -1) < 0 && errno == EINTR)
-		;
-	return p[0].revents && read(signals, &info, sizeof(info)) > 0;
-}
-
 static bool serve(struct cli *cli, struct export *x, const struct settings *s,
     int ready)
 {
 	sigset_t set;
 	AUTO_CLOSE int signals = block_signals(&set);
+	struct signalfd_siginfo info;
 	struct loop *l;
-	int ended;
 	bool ok;
 
 	if (signals < 0) {
@@ -293,11 +280,12 @@ static bool serve(struct cli *cli, struct export *x, const struct settings *s,
 	l = loop_new(x, s->target, s->mount_options, s->threads);
 	if (!l)
 		return false;
-	ok = loop_start(l, &ended);
+	ok = loop_start(l);
 	if (ok) {
 		if (ready >= 0)
 			be_daemon(ready);
-		if (wait_for_end(signals, ended))
+		if (loop_wait(l, signals) &&
+		    read(signals, &info, sizeof(info)) > 0)
 			loop_unmount(l);
 	}
 	/* The next one of them ends us at once: the image may be far away. */
