@@ -223,13 +223,14 @@ static bool set_window(const struct cli *cli, const struct export_options *o,
 	return true;
 }
 
-/* Could another process write to what this image is made of while we read?
- * Then bytes must be copied before they are sent. */
+/* Can nobody write to what this image is made of?  Else bytes must be copied
+ * before they are sent. */
 static bool is_still(const struct image *image)
 {
 	for (; image; image = image->backing)
-		if (image->writable || image->args.share)
-			return false;
+		for (unsigned i = 0; i < image->store_count; i++)
+			if (!file_is_still(image->stores[i]))
+				return false;
 	return true;
 }
 

@@ -391,6 +391,14 @@ int file_reopen(struct store *s, bool writable, struct error *err)
 	return ret;
 }
 
+bool file_is_still(const struct store *s)
+{
+	const struct file *f = s->state;
+
+	return (s->ops == &file_ops || s->ops == &file_device_ops) &&
+	    !s->writable && f->locked && f->refused & PERM_WRITE;
+}
+
 bool file_created(const struct store *s)
 {
 	const struct file *f = s->state;

@@ -252,6 +252,10 @@ int file_reopen(struct store *, bool writable, struct error *);
 /* Did this open create the file (then a failed job removes it)? */
 bool file_created(const struct store *);
 
+/* Is this a file which neither we nor, by the image locks, anybody else writes
+ * to while it is open? */
+bool file_is_still(const struct store *);
+
 /* ---- image locks (lock.c): OFD locks on the peers' bytes.  Bits: consistent
  * read 0, write 1, write unchanged 2, resize 3; byte 100 + bit while held,
  * 200 + bit while refused to others. */
