@@ -244,6 +244,19 @@ static void refuse(const struct cli *cli, int answer)
 	const char letter[] = { '-', optopt, '\0' };
 	const char *word = cli->argv[optind - 1];
 
+	if (!strcmp(cli->tool, "qemu-nbd")) {	/* getopt's own words */
+		if (strncmp(word, "--", 2))
+			cli_error(cli, answer == ':' ?
+			    "option requires an argument -- '%c'" :
+			    "invalid option -- '%c'", optopt);
+		else
+			cli_error(cli, answer == ':' ?
+			    "option '%s' requires an argument" :
+			    "unrecognized option '%s'", word);
+		cli_error(cli, "Try `%s --help' for more information.",
+		    cli->tool);
+		exit(1);
+	}
 	exit(cli_usage(cli, answer == ':' ?
 	    "missing argument for option '%s'" : "unrecognized option '%s'",
 	    *word == '-' ? word : letter));
@@ -434,7 +447,9 @@ bool cli_cache_mode(const struct cli *cli, const char *text,
 			args->writethrough = modes[i].writethrough;
 			return true;
 		}
-	cli_error(cli, cli->peer ? "Invalid cache option: %s" :
+	cli_error(cli, !strcmp(cli->tool, "qemu-nbd") ?
+	    "Invalid cache mode `%s'" :
+	    cli->peer ? "Invalid cache option: %s" :
 	    "cache mode '%s' is not none, writeback, writethrough, "
 	    "directsync or unsafe", text);
 	return false;

@@ -25,6 +25,11 @@ same() {
 }
 same
 same a b
+same -z a.raw
+same -p
+same --foo
+same --port
+same -tz a.raw
 same -e x a.raw
 same -e -1 a.raw
 same -e 1x a.raw
@@ -38,6 +43,7 @@ same -k "$sock" -c /dev/no-such-device -f raw a.raw
 same -d
 same -o x -f raw a.raw
 same -o 1048577 -f raw a.raw
+same --cache foo a.raw
 same --cache none --cache none a.raw
 same -n --cache none a.raw
 same --aio foo a.raw
