@@ -22,7 +22,7 @@ enum {
 	DRAIN_MAX = 64 << 20,		/* payload that is read and forgotten;
 					 * more: the client is dropped */
 	IN_SIZE = 256 << 10,		/* requests, with small payloads */
-	INLINE_MAX = 64 << 10,		/* larger payloads have their own area */
+	INLINE_MAX = 64 << 10,		/* larger payloads: in their own area */
 	SEND_AT = 128 << 10,		/* replies waiting: send them */
 	KEEP_MAX = 5 << 20,		/* an area that is larger is given back
 					 * after use */

@@ -77,9 +77,8 @@ bool context_matches(const struct export *e, uint32_t id, const char *query,
 struct answer {
 	struct replies *replies;
 	bool ext;
-	uint64_t len;			/* of the run not written yet, 0: none */
-	uint64_t flags;
-	unsigned count;			/* of the written */
+	uint64_t len, flags;		/* the run not written yet; 0: none */
+	unsigned count;			/* of those written */
 };
 
 /* With compact headers a descriptor has 32 bits for its length; it ends on a
@@ -115,7 +114,8 @@ static int put_run(struct answer *a)
 	return 0;
 }
 
-/* len bytes more, with these flags; adds how many of them go in. */
+/* len bytes more with these flags: to the run, or as the next one, cut to what
+ * a descriptor holds. */
 static int add(struct answer *a, uint64_t len, uint64_t flags)
 {
 	int rc;
