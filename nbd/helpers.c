@@ -19,6 +19,7 @@
 enum {
 	STACK = 256 << 10,
 	TOGETHER = 4,		/* replies of one helper in one send */
+	KEEP = 1152 << 10,	/* of memory between jobs: 1 MiB and headers */
 };
 
 struct job {
@@ -113,6 +114,8 @@ static void *help(void *arg)
 		} while (n < TOGETHER && r.len < SEND_AT && (j = pop(h)));
 		pthread_mutex_unlock(&h->lock);
 		replies_send(&r);
+		if (r.area.size > KEEP)
+			area_free(&r.area);
 		pthread_mutex_lock(&h->lock);
 		h->jobs -= n;
 		pthread_cond_signal(&h->done);

@@ -2,9 +2,9 @@
 /*
  * session.h - one connection, as the files that serve it see it
  *
- * Memory: three areas, mapped when they are needed and given back when the
- * client falls silent; large ones at once.  In none of them is more than what
- * the limits below allow.
+ * Memory: four areas, mapped when they are needed and given back when the
+ * client falls silent; large ones at once.  With those of its helpers a client
+ * has 64 MiB at most: one request of 32, and what the limits below allow.
  */
 #ifndef NBD_SESSION_H
 #define NBD_SESSION_H
