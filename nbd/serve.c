@@ -192,8 +192,14 @@ static int read_chunks(struct replies *r, const struct request *req,
 			error_set(&err, ENOMEM, "no memory for a reply");
 			goto failed;
 		}
-		rc = read_range(r->session, x->off + off, run, buf, may_block,
-		    &err);
+		/* Most are one extent, and that is known by now. */
+		if (e.len >= run) {
+			e.len = run;
+			rc = read_extent(r->session, &e, buf, may_block, &err);
+		} else {
+			rc = read_range(r->session, x->off + off, run, buf,
+			    may_block, &err);
+		}
 		if (rc)
 			goto failed;
 		if (in_pieces && r->len >= SEND_AT && run < left) {
