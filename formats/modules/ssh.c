@@ -422,20 +422,6 @@ static struct slot *get_slot(struct store *st, struct error *err)
 
 /* ---- the store */
 
-static int ssh_preadv(struct store *st, const struct iovec *iov, int n,
-    uint64_t off, enum store_event event, struct error *err)
-{
-	struct slot *slot = get_slot(st, err);
-	int rc;
-
-	if (!slot)
-		return error_prefix(err, "reading '%s'", st->name);
-	rc = sftp3_preadv(ssh_link_sftp(slot->link), &slot->handle, iov, n,
-	    off, err);
-	put_slot(st->state, slot, false);
-	return rc ? error_prefix(err, "'%s'", st->name) : 0;
-}
-
 static void raise_size(struct store *st, uint64_t end)
 {
 	uint64_t size = store_size(st);
@@ -445,23 +431,65 @@ static void raise_size(struct store *st, uint64_t end)
 		;
 }
 
-static int ssh_pwritev(struct store *st, const struct iovec *iov, int n,
-    uint64_t off, enum store_event event, struct error *err)
+/* On one connection, however many there are. */
+static int submit(struct store *st, struct sftp3_req *reqs, unsigned n,
+    struct error *err)
 {
 	struct ssh *s = st->state;
 	struct slot *slot = get_slot(st, err);
+	bool wrote = false;
 	int rc;
 
-	if (!slot)
-		return error_prefix(err, "writing '%s'", st->name);
+	if (!slot) {
+		for (unsigned i = 0; i < n; i++)
+			reqs[i].ret = -err->code;
+		return error_prefix(err, "'%s'", st->name);
+	}
 	pthread_rwlock_rdlock(&s->size_lock);
-	rc = sftp3_pwritev(ssh_link_sftp(slot->link), &slot->handle, iov, n,
-	    off, err);
-	if (!rc)
-		raise_size(st, off + iov_total(iov, n));
+	rc = sftp3_submit(ssh_link_sftp(slot->link), &slot->handle, reqs, n,
+	    err);
+	for (unsigned i = 0; i < n; i++) {
+		wrote |= reqs[i].write;
+		if (reqs[i].write && !reqs[i].ret)
+			raise_size(st, reqs[i].off +
+			    iov_total(reqs[i].iov, reqs[i].n));
+	}
 	pthread_rwlock_unlock(&s->size_lock);
-	put_slot(s, slot, true);
+	put_slot(s, slot, wrote);
 	return rc ? error_prefix(err, "'%s'", st->name) : 0;
+}
+
+static int ssh_preadv(struct store *st, const struct iovec *iov, int n,
+    uint64_t off, enum store_event event, struct error *err)
+{
+	struct sftp3_req q = { .iov = iov, .n = n, .off = off };
+
+	return submit(st, &q, 1, err);
+}
+
+static int ssh_pwritev(struct store *st, const struct iovec *iov, int n,
+    uint64_t off, enum store_event event, struct error *err)
+{
+	struct sftp3_req q = { .write = true, .iov = iov, .n = n, .off = off };
+
+	return submit(st, &q, 1, err);
+}
+
+static int ssh_submit(struct store *st, struct store_req *reqs, unsigned n,
+    struct error *err)
+{
+	AUTO_FREE struct sftp3_req *q = calloc(n, sizeof(*q));
+	int rc;
+
+	if (!q)
+		return error_errno(err, ENOMEM, "batch");
+	for (unsigned i = 0; i < n; i++)
+		q[i] = (struct sftp3_req){ .write = reqs[i].write,
+		    .iov = reqs[i].iov, .n = reqs[i].n, .off = reqs[i].off };
+	rc = submit(st, q, n, err);
+	for (unsigned i = 0; i < n; i++)
+		reqs[i].ret = q[i].ret;
+	return rc;
 }
 
 /* At the size it has, or only growing (then it may have grown meanwhile). */
@@ -563,6 +591,7 @@ static const struct store_ops ops = {
 	.name = "ssh",
 	.preadv = ssh_preadv,
 	.pwritev = ssh_pwritev,
+	.submit = ssh_submit,
 	.zero = ssh_zero,
 	.sync = ssh_sync,
 	.resize = ssh_resize,
@@ -655,6 +684,7 @@ static struct store *ssh_open(struct opts *o, const struct protocol_args *args,
 	st->state = s;
 	st->writable = args->writable;
 	st->no_sync = args->no_sync;
+	st->batches = true;
 	slot = get_slot(st, err);
 	if (slot) {
 		rc = examine(st, slot, args->no_sync, err);

@@ -121,6 +121,15 @@ static void begin_server(enum manner manner, uint32_t most)
 	sftp = (struct sftp3){ .io = &server.io, .turn = UINT32_MAX / 64 - 1 };
 }
 
+static int transfer(bool write, const struct iovec *iov, int n, uint64_t off)
+{
+	struct sftp3_req q = { write, iov, n, off, 1 };
+	int rc = sftp3_submit(&sftp, &handle, &q, 1, &err);
+
+	CU_ASSERT_EQUAL(q.ret, rc);
+	return rc;
+}
+
 /* Three pieces that nothing is aligned to. */
 static uint8_t memory[FILE_SIZE + 1000];
 static const struct iovec pieces[] = { { memory, 7 },
@@ -133,8 +142,7 @@ static void reads_are_put_together(void)
 	for (unsigned i = 0; i < 3; i++) {
 		begin_server(HONEST, most[i]);
 		memset(memory, 1, sizeof(memory));
-		CU_ASSERT_EQUAL(sftp3_preadv(&sftp, &handle, pieces, 3, 0,
-		    &err), 0);
+		CU_ASSERT_EQUAL(transfer(false, pieces, 3, 0), 0);
 		CU_ASSERT_EQUAL(memcmp(memory, server.file, FILE_SIZE), 0);
 		CU_ASSERT(bytes_are_zero(memory + FILE_SIZE, 1000));
 		CU_ASSERT(!sftp.broken && server.in_flight >= 9);
@@ -145,8 +153,7 @@ static void reads_past_the_end_are_zeros(void)
 {
 	begin_server(HONEST, SFTP3_CHUNK);
 	memset(memory, 1, sizeof(memory));
-	CU_ASSERT_EQUAL(sftp3_preadv(&sftp, &handle, pieces, 3, FILE_SIZE,
-	    &err), 0);
+	CU_ASSERT_EQUAL(transfer(false, pieces, 3, FILE_SIZE), 0);
 	CU_ASSERT(bytes_are_zero(memory, sizeof(memory)) && !sftp.broken);
 }
 
@@ -155,21 +162,45 @@ static void writes_are_cut_up(void)
 	begin_server(HONEST, SFTP3_CHUNK);
 	for (unsigned i = 0; i < sizeof(memory); i++)
 		memory[i] = (uint8_t)(i * 40503u >> 7);
-	CU_ASSERT_EQUAL(sftp3_pwritev(&sftp, &handle, pieces, 2, 33, &err), 0);
+	CU_ASSERT_EQUAL(transfer(true, pieces, 2, 33), 0);
 	CU_ASSERT_EQUAL(memcmp(server.file + 33, memory, 100007), 0);
 	CU_ASSERT(!sftp.broken);
+}
+
+/* More than there are slots; one of them fails alone. */
+static void batches_are_many_requests(void)
+{
+	static struct sftp3_req q[200];
+	static struct iovec iov[200];
+
+	begin_server(HONEST, 333);
+	memset(memory, 1, sizeof(memory));
+	for (unsigned i = 0; i < 200; i++) {
+		iov[i] = (struct iovec){ memory + 1000 * i, 1000 };
+		q[i] = (struct sftp3_req){ i == 7, iov + i, 1, 1000 * i, 1 };
+	}
+	CU_ASSERT_EQUAL(sftp3_submit(&sftp, &handle, q, 200, &err), 0);
+	CU_ASSERT_EQUAL(memcmp(memory, server.file, 200 * 1000), 0);
+	CU_ASSERT_EQUAL(server.file[7500], 1);
+	CU_ASSERT(server.in_flight >= 64 && !q[7].ret && !q[199].ret);
+	server.manner = FAILS;
+	CU_ASSERT_EQUAL(sftp3_submit(&sftp, &handle, q, 200, &err), -EACCES);
+	CU_ASSERT(!sftp.broken && !server.queued);
+	server.manner = WRONG_KIND;
+	CU_ASSERT_EQUAL(sftp3_submit(&sftp, &handle, q, 200, &err), -EPROTO);
+	CU_ASSERT(sftp.broken && q[0].ret == -EPROTO && q[199].ret);
 }
 
 static void a_refusal_is_an_answer(void)
 {
 	begin_server(FAILS, SFTP3_CHUNK);
-	CU_ASSERT_EQUAL(sftp3_preadv(&sftp, &handle, pieces, 3, 0, &err),
+	CU_ASSERT_EQUAL(transfer(false, pieces, 3, 0),
 	    -EACCES);
-	CU_ASSERT_EQUAL(sftp3_pwritev(&sftp, &handle, pieces, 2, 0, &err),
+	CU_ASSERT_EQUAL(transfer(true, pieces, 2, 0),
 	    -EACCES);
 	CU_ASSERT(!sftp.broken && !server.queued);
 	server.manner = HONEST;
-	CU_ASSERT_EQUAL(sftp3_preadv(&sftp, &handle, pieces, 3, 0, &err), 0);
+	CU_ASSERT_EQUAL(transfer(false, pieces, 3, 0), 0);
 }
 
 static void nonsense_ends_the_stream(void)
@@ -179,7 +210,7 @@ static void nonsense_ends_the_stream(void)
 
 	for (unsigned i = 0; i < ARRAY_LEN(manners); i++) {
 		begin_server(manners[i], SFTP3_CHUNK);
-		CU_ASSERT(sftp3_preadv(&sftp, &handle, pieces, 1, 0, &err) < 0);
+		CU_ASSERT(transfer(false, pieces, 1, 0) < 0);
 		CU_ASSERT(sftp.broken && !strchr(err.text, '\n'));
 	}
 }
@@ -188,6 +219,7 @@ static const struct unit_test tests[] = {
 	{ "reads are put together", reads_are_put_together },
 	{ "reads past the end are zeros", reads_past_the_end_are_zeros },
 	{ "writes are cut up", writes_are_cut_up },
+	{ "batches are many requests", batches_are_many_requests },
 	{ "a refusal is an answer", a_refusal_is_an_answer },
 	{ "nonsense ends the stream", nonsense_ends_the_stream },
 	{ 0 }

@@ -394,32 +394,39 @@ static bool is_full(struct sftp3 *s, const struct sftp3_handle *h)
 
 /* ---- reading and writing */
 
+struct chunk {
+	struct sftp3_req *q;		/* NULL: the slot is free */
+	uint64_t at;			/* in the request's memory */
+	uint32_t len;
+};
+
 struct job {
 	struct sftp3 *s;
 	const struct sftp3_handle *h;
-	const struct iovec *iov;
-	int n;
-	uint64_t off, len, next;	/* next: what is not yet asked for */
+	struct sftp3_req *q, *end;	/* what is not yet asked for begins */
+	uint64_t next;			/* ... here in q's memory */
 	unsigned in_flight;
-	struct { uint64_t at; uint32_t len; } slot[SFTP3_DEPTH]; /* 0: free */
+	struct chunk slot[SFTP3_DEPTH];
 };
 
-/* Calls fn for the pieces of [at, at + len) of the job's memory. */
-static int each_piece(struct job *j, uint64_t at, uint32_t len,
+/* Calls fn for the pieces of a chunk's memory, its first len bytes. */
+static int each_piece(struct sftp3 *s, const struct chunk *c, uint32_t len,
     int (*fn)(struct sftp3 *, void *, size_t, struct error *),
     struct error *err)
 {
+	uint64_t at = c->at;
 	int rc = 0;
 
-	for (int i = 0; i < j->n && len && !rc; i++) {
-		size_t have = j->iov[i].iov_len, part;
+	for (int i = 0; i < c->q->n && len && !rc; i++) {
+		const struct iovec *v = &c->q->iov[i];
+		size_t part;
 
-		if (at >= have) {
-			at -= have;
+		if (at >= v->iov_len) {
+			at -= v->iov_len;
 			continue;
 		}
-		part = (size_t)min64(have - at, len);
-		rc = fn(j->s, (uint8_t *)j->iov[i].iov_base + at, part, err);
+		part = (size_t)min64(v->iov_len - at, len);
+		rc = fn(s, (uint8_t *)v->iov_base + at, part, err);
 		len -= (uint32_t)part;
 		at = 0;
 	}
@@ -438,40 +445,58 @@ static int to_zeros(struct sftp3 *s, void *to, size_t n, struct error *err)
 	return 0;
 }
 
-static int send_chunk(struct job *j, uint8_t type, unsigned i,
-    struct error *err)
+static int send_chunk(struct job *j, unsigned i, struct error *err)
 {
+	const struct chunk *c = &j->slot[i];
 	struct sftp3 *s = j->s;
 
-	begin(s, type, s->turn * SFTP3_DEPTH + i);
+	begin(s, c->q->write ? WRITE : READ, s->turn * SFTP3_DEPTH + i);
 	put_handle(s, j->h);
-	put64(s, j->off + j->slot[i].at);
-	put32(s, j->slot[i].len);
-	if (type == WRITE)
-		each_piece(j, j->slot[i].at, j->slot[i].len, to_packet, err);
+	put64(s, c->q->off + c->at);
+	put32(s, c->len);
+	if (c->q->write)
+		each_piece(s, c, c->len, to_packet, err);
 	return send_packet(s, err);
 }
 
+/* The next chunk to ask for, passing over what has failed; false: none. */
+static bool next_chunk(struct job *j, struct chunk *c)
+{
+	uint64_t len;
+
+	for (; j->q < j->end; j->q++, j->next = 0) {
+		len = 0;
+		for (int i = 0; i < j->q->n; i++)
+			len += j->q->iov[i].iov_len;
+		if (j->q->ret || j->next >= len)
+			continue;
+		*c = (struct chunk){ j->q, j->next,
+		    (uint32_t)min64(len - j->next, SFTP3_CHUNK) };
+		j->next += c->len;
+		return true;
+	}
+	return false;
+}
+
 /* Fills the free slots. */
-static int send_more(struct job *j, uint8_t type, struct error *err)
+static int send_more(struct job *j, struct error *err)
 {
 	int rc = 0;
 
-	for (unsigned i = 0; i < SFTP3_DEPTH && j->next < j->len && !rc; i++) {
-		if (j->slot[i].len)
+	for (unsigned i = 0; i < SFTP3_DEPTH && !rc; i++) {
+		if (j->slot[i].q)
 			continue;
-		j->slot[i].at = j->next;
-		j->slot[i].len = (uint32_t)min64(j->len - j->next, SFTP3_CHUNK);
-		j->next += j->slot[i].len;
+		if (!next_chunk(j, &j->slot[i]))
+			break;
 		j->in_flight++;
-		rc = send_chunk(j, type, i, err);
+		rc = send_chunk(j, i, err);
 	}
 	return rc;
 }
 
 static void done(struct job *j, unsigned i)
 {
-	j->slot[i].len = 0;
+	j->slot[i].q = NULL;
 	j->in_flight--;
 }
 
@@ -480,8 +505,9 @@ static void done(struct job *j, unsigned i)
 static int take_data(struct job *j, unsigned i, uint32_t rest,
     struct error *err)
 {
+	struct chunk *c = &j->slot[i];
 	struct sftp3 *s = j->s;
-	struct cursor c;
+	struct cursor ignored;
 	uint32_t n;
 	be32 count;
 	int rc;
@@ -492,29 +518,29 @@ static int take_data(struct job *j, unsigned i, uint32_t rest,
 		return rc;
 	rest -= (uint32_t)sizeof(count);
 	n = be32_get(count);
-	if (n == 0 || n > j->slot[i].len || n > rest)
+	if (n == 0 || n > c->len || n > rest)
 		return garbled(s, "more or less data than was asked for", err);
-	if ((rc = each_piece(j, j->slot[i].at, n, recv_bytes, err)) ||
-	    (rc = recv_rest(s, rest - n, &c, err)))
+	if ((rc = each_piece(s, c, n, recv_bytes, err)) ||
+	    (rc = recv_rest(s, rest - n, &ignored, err)))
 		return rc;
-	if (n == j->slot[i].len) {
+	if (n == c->len) {
 		done(j, i);
 		return 0;
 	}
-	j->slot[i].at += n;
-	j->slot[i].len -= n;
-	return send_chunk(j, READ, i, err);
+	c->at += n;
+	c->len -= n;
+	return send_chunk(j, i, err);
 }
 
-/* One reply.  What it says against us goes to *failed, the first one; what
- * breaks the stream is returned. */
-static int take_reply(struct job *j, uint8_t type, struct error *failed,
-    struct error *err)
+/* One reply.  What it says against a request is noted there and in failed;
+ * what breaks the stream is returned. */
+static int take_reply(struct job *j, struct error *failed, struct error *err)
 {
 	struct sftp3 *s = j->s;
 	uint32_t number, rest, code;
 	struct error status;
-	struct cursor c;
+	struct chunk *c;
+	struct cursor text;
 	uint8_t got;
 	unsigned i;
 	int rc = recv_head(s, &got, &number, &rest, err);
@@ -522,75 +548,72 @@ static int take_reply(struct job *j, uint8_t type, struct error *failed,
 	if (rc)
 		return rc;
 	i = number % SFTP3_DEPTH;
-	if (number - i != s->turn * SFTP3_DEPTH || !j->slot[i].len)
+	c = &j->slot[i];
+	if (number - i != s->turn * SFTP3_DEPTH || !c->q)
 		return garbled(s, "a reply to no request", err);
-	if (got == DATA && type == READ)
+	if (got == DATA && !c->q->write)
 		return take_data(j, i, rest, err);
 	if (got != STATUS)
 		return garbled(s, "a reply of the wrong kind", err);
-	if ((rc = recv_rest(s, rest, &c, err)))
+	if ((rc = recv_rest(s, rest, &text, err)))
 		return rc;
-	rc = status_error(s, &c, type == READ ? "reading" : "writing", &code,
+	rc = status_error(s, &text, c->q->write ? "writing" : "reading", &code,
 	    &status);
 	if (s->broken) {
 		*err = status;
 		return rc;
 	}
-	if (type == READ && code == END_OF_FILE)
-		rc = each_piece(j, j->slot[i].at, j->slot[i].len, to_zeros,
-		    err);
-	else if (type == READ && code == OK)
+	if (!c->q->write && code == OK)
 		return garbled(s, "no data for a read", err);
-	if (rc && !failed->code)
+	if (!c->q->write && code == END_OF_FILE) {
+		each_piece(s, c, c->len, to_zeros, err);
+	} else if (rc) {
+		c->q->ret = rc;
 		*failed = status;
+	}
 	done(j, i);
 	return 0;
 }
 
-static int transfer(struct job *j, uint8_t type, struct error *err)
+static int run(struct job *j, struct error *failed, struct error *err)
 {
+	int rc;
+
+	do {
+		if ((rc = send_more(j, err)) ||
+		    (j->in_flight && (rc = take_reply(j, failed, err))))
+			return rc;
+	} while (j->in_flight);
+	return 0;
+}
+
+int sftp3_submit(struct sftp3 *s, const struct sftp3_handle *h,
+    struct sftp3_req *reqs, unsigned n, struct error *err)
+{
+	struct job j = { .s = s, .h = h, .q = reqs, .end = reqs + n };
 	struct error failed = { 0 };
-	int rc = 0;
+	bool wrote = false;
+	int rc;
 
-	j->s->turn++;
-	while (!rc && (j->in_flight || (j->next < j->len && !failed.code))) {
-		if (!failed.code)
-			rc = send_more(j, type, err);
-		if (!rc)
-			rc = take_reply(j, type, &failed, err);
+	for (unsigned i = 0; i < n; i++)
+		reqs[i].ret = 0;
+	s->turn++;
+	rc = run(&j, &failed, err);
+	if (rc) {			/* what was done is not known any more */
+		for (unsigned i = 0; i < n; i++)
+			reqs[i].ret = rc;
+		return rc;
 	}
-	if (!rc && failed.code) {
-		*err = failed;
-		rc = -failed.code;
+	if (!failed.code)
+		return 0;
+	*err = failed;
+	for (unsigned i = 0; i < n; i++)
+		wrote |= reqs[i].write && reqs[i].ret == -EIO;
+	if (wrote && is_full(s, h)) {
+		error_errno(err, ENOSPC, "writing");
+		for (unsigned i = 0; i < n; i++)
+			if (reqs[i].write && reqs[i].ret == -EIO)
+				reqs[i].ret = -ENOSPC;
 	}
-	return rc;
-}
-
-static struct job new_job(struct sftp3 *s, const struct sftp3_handle *h,
-    const struct iovec *iov, int n, uint64_t off)
-{
-	struct job j = { .s = s, .h = h, .iov = iov, .n = n, .off = off };
-
-	for (int i = 0; i < n; i++)
-		j.len += iov[i].iov_len;
-	return j;
-}
-
-int sftp3_preadv(struct sftp3 *s, const struct sftp3_handle *h,
-    const struct iovec *iov, int n, uint64_t off, struct error *err)
-{
-	struct job j = new_job(s, h, iov, n, off);
-
-	return transfer(&j, READ, err);
-}
-
-int sftp3_pwritev(struct sftp3 *s, const struct sftp3_handle *h,
-    const struct iovec *iov, int n, uint64_t off, struct error *err)
-{
-	struct job j = new_job(s, h, iov, n, off);
-	int rc = transfer(&j, WRITE, err);
-
-	if (rc == -EIO && is_full(s, h))
-		return error_errno(err, ENOSPC, "writing");
-	return rc;
+	return -err->code;
 }

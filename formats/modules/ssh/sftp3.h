@@ -77,11 +77,20 @@ int sftp3_set_size(struct sftp3 *, const struct sftp3_handle *, uint64_t size,
 int sftp3_fsync(struct sftp3 *, const struct sftp3_handle *, struct error *);
 int sftp3_remove(struct sftp3 *, const char *path, struct error *);
 
-/* All of iov; past the end of the file zeros. */
-int sftp3_preadv(struct sftp3 *, const struct sftp3_handle *,
-    const struct iovec *iov, int n, uint64_t off, struct error *);
-/* ENOSPC where the server can be asked how full it is. */
-int sftp3_pwritev(struct sftp3 *, const struct sftp3_handle *,
-    const struct iovec *iov, int n, uint64_t off, struct error *);
+struct sftp3_req {
+	bool write;
+	const struct iovec *iov;
+	int n;
+	uint64_t off;
+	int ret;		/* 0 or -errno */
+};
+
+/*
+ * Reads and writes in any order and in parallel: all of each iov, past the end
+ * of the file zeros.  err is that of one that failed; a broken stream fails all
+ * that are not done.  ENOSPC where the server can be asked how full it is.
+ */
+int sftp3_submit(struct sftp3 *, const struct sftp3_handle *,
+    struct sftp3_req *, unsigned n, struct error *);
 
 #endif
