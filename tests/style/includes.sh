@@ -17,7 +17,7 @@ groups='
 	image.h: formats/image.h
 	image.c: formats/image.c formats/create.c
 	engine: formats/map.[ch] formats/io.[ch] formats/space.c formats/submit.c formats/bitmap.c
-	copy: formats/copy.[ch] formats/compare.c
+	copy: formats/copy.[ch] formats/copier.h formats/copy_*.c formats/compare.c
 	registry: formats/registry.[ch]
 	cowbird.h: formats/cowbird.h
 	api: formats/api.[ch]
