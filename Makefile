@@ -358,7 +358,7 @@ install: $(if $(PREBUILT),,all)
 		|| exit; done
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
 		-e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-		-e 's|@VERSION@|$(VERSION)|' -e 's|@REQUIRES@|$(LIB_PKGS)|' \
+		-e 's|@VERSION@|$(VERSION)|' -e 's|@REQUIRES@|$(LIB_PKGS) $(filter liburing,$(FOUND))|' \
 		formats/cowbird.pc.in >$(D)$(LIBDIR)/pkgconfig/cowbird.pc
 	for page in $(MAN); do install -D -m 644 $$page \
 		$(D)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; done

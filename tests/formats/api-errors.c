@@ -47,7 +47,7 @@ static void opening_tells_what_is_wrong(void)
 	CU_ASSERT(open_fails("e.raw", "raw", NULL,
 	    COWBIRD_WRITABLE | COWBIRD_SHARE, EINVAL));
 	CU_ASSERT(open_fails("json:{", NULL, NULL, 0, EINVAL));
-	CU_ASSERT(open_fails("nbd://host/x", NULL, NULL, 0, EINVAL));
+	CU_ASSERT(open_fails("nosuch://host/x", NULL, NULL, 0, EINVAL));
 }
 
 static void ranges_past_the_end_are_refused(void)

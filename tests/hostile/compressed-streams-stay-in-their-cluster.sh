@@ -67,7 +67,8 @@ for type in zlib zstd; do
 			for ((i = 0; i < 12; i++)); do
 				# shellcheck disable=SC2059
 				printf "$garbage"
-			done | head -c 16 | bytes_at bad "$host"
+			done >garbage
+			head -c 16 garbage | bytes_at bad "$host"
 			unreadable "$type $size stream $garbage"
 		done
 	done
