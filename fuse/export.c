@@ -218,7 +218,7 @@ int export_json(struct export *x, char **text, size_t *len,
 		rc = error_errno(err, errno, "disk.json");
 	} else {
 		json_init(&json, out, true);
-		report_json(x->live.image, &info, x->live.image->name, false,
+		report_json(x->live.image, &info, x->live.image->store->name, true,
 		    &json);
 		rc = json_end(&json);
 		if (fclose(out) && !rc)
