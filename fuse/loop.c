@@ -39,6 +39,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,6 +54,7 @@ enum {
 	HEAD_IN = sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in),
 	HEAD_OUT = sizeof(struct fuse_out_header),
 	BUFFER = PAGE + DATA_MAX + PAGE,
+	SYNC_MS = 5000,	/* so long, at the end */
 	WAKE = SIGUSR2		/* out of read(2), nothing more */
 };
 _Static_assert(HEAD_IN == 80 && HEAD_OUT == 16, "kernel's structures");
@@ -527,20 +529,36 @@ static void join(struct loop *l)
 		}
 }
 
+/*
+ * Has what is mapped and was written sent to us, while there is somebody to
+ * take it.  By a child: a process that waits for an answer of its own cannot
+ * even be killed; and for a while only, since the image may not answer.
+ */
+static void sync_target(struct loop *l)
+{
+	const pid_t pid = fork();
+
+	if (!pid) {
+		close_range(3, ~0u, 0);
+		const int fd = open(l->target, O_RDONLY | O_NONBLOCK);
+
+		if (fd >= 0)
+			syncfs(fd);
+		_exit(0);
+	}
+	for (int ms = 0; pid > 0 && ms < SYNC_MS; ms += 5) {
+		if (waitpid(pid, NULL, WNOHANG))
+			return;
+		usleep(5000);
+	}
+}
+
 void loop_unmount(struct loop *l)
 {
-	int fd = -1;
-
 	atomic_store(&l->x->stopping, true);
 	crew_all(&l->crew);
-	/* What is mapped and was written, while there is somebody to take
-	 * it. */
 	if (l->x->writable)
-		fd = open(l->target, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd >= 0) {
-		syncfs(fd);
-		close(fd);
-	}
+		sync_target(l);
 	fuse_session_unmount(l->session);
 }
 
