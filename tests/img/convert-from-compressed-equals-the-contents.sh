@@ -1,48 +1,43 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A compressed file as the source of convert is its contents: gzip, bzip2, xz
-# and zstd, of one piece or many, of raw and of qcow2 images, several files in
-# one, zeros staying holes; -f speaks of the file itself, with --unpack of the
-# contents; under the peer's name only --unpack unpacks.
+# and zstd, of one piece or many, several files in one, zeros staying holes.
 . "$(dirname "$0")/../lib.sh"
 [ -e "$BUILD/lib/cowbird/unpack.so" ] || skip "needs the module unpack"
-requires gzip bzip2 xz zstd
+requires gzip bzip2 xz zstd python3
 
-random_file disk.raw 1500K
-truncate -s 6M disk.raw
-dd if=/dev/urandom of=disk.raw bs=1M seek=4 count=1 conv=notrunc 2>/dev/null
-$COWBIRD_IMG convert -O qcow2 disk.raw disk.qcow2
+random_file disk.raw 700K
+truncate -s 4M disk.raw
+dd if=/dev/urandom of=disk.raw bs=512K seek=5 count=1 conv=notrunc 2>/dev/null
 
 is_disk() {
 	quiet $COWBIRD_IMG convert "$@" out
 	same_file disk.raw out
 }
 
-for image in disk.raw disk.qcow2; do
-	gzip -1 <$image >$image.gz
-	bzip2 -1 <$image >$image.bz2
-	xz -0 <$image >$image.xz
-	xz -0 -T2 --block-size=256KiB <$image >$image.many.xz
-	xz -0 --block-size=65536 --check=crc32 <$image >$image.small.xz
-	zstd -q $image -o $image.zst
-	zstd -q <$image >$image.pipe.zst
-	split -b 700K $image part.
-	for p in part.*; do gzip -1 <"$p"; done >$image.parts.gz
-	for p in part.*; do bzip2 -1 <"$p"; done >$image.parts.bz2
-	for p in part.*; do xz -0 <"$p"; done >$image.parts.xz
-	for p in part.*; do zstd -q -o "$p.zst" "$p" && cat "$p.zst"; done \
-	    >$image.parts.zst
-	for p in part.??; do zstd -q <"$p"; done >$image.unsized.zst
-	# Skippable frames may lie before, between and behind.
-	{
-		printf '\x50\x2a\x4d\x18\x03\0\0\0abc'
-		cat $image.parts.zst
-		printf '\x5f\x2a\x4d\x18\0\0\0\0'
-	} >$image.skips.zst
-	rm part.*
-	for name in "$image".*; do
-		is_disk "$name"
-	done
+gzip -1 <disk.raw >disk.raw.gz
+bzip2 -1 <disk.raw >disk.raw.bz2
+xz -0 <disk.raw >disk.raw.xz
+xz -0 -T2 --block-size=256KiB <disk.raw >disk.raw.many.xz
+xz -0 --block-size=65536 --check=crc32 <disk.raw >disk.raw.small.xz
+zstd -q disk.raw -o disk.raw.zst
+zstd -q <disk.raw >disk.raw.pipe.zst
+split -b 400K disk.raw part.
+for p in part.*; do gzip -1 <"$p"; done >disk.raw.parts.gz
+for p in part.*; do bzip2 -1 <"$p"; done >disk.raw.parts.bz2
+for p in part.*; do xz -0 <"$p"; done >disk.raw.parts.xz
+for p in part.*; do zstd -q -o "$p.zst" "$p" && cat "$p.zst"; done \
+    >disk.raw.parts.zst
+for p in part.??; do zstd -q <"$p"; done >disk.raw.unsized.zst
+# Skippable frames may lie before, between and behind.
+{
+	printf '\x50\x2a\x4d\x18\x03\0\0\0abc'
+	cat disk.raw.parts.zst
+	printf '\x5f\x2a\x4d\x18\0\0\0\0'
+} >disk.raw.skips.zst
+rm part.*
+for name in disk.raw.*; do
+	is_disk "$name"
 done
 if command -v pzstd >/dev/null; then
 	pzstd -q -p 2 disk.raw -o disk.raw.pzstd.zst
@@ -80,18 +75,4 @@ is_disk more.xz
 
 # Holes stay holes.
 $COWBIRD_IMG convert disk.raw.many.xz out
-[ "$(stat -c %b out)" -le $((3 << 11)) ] || fail "holes are filled"
-
-# What is said about the format.
-is_disk --unpack -f qcow2 disk.qcow2.xz
-is_disk --unpack -f qcow2 disk.qcow2
-quiet $COWBIRD_IMG convert --unpack -f raw disk.qcow2.gz out
-same_file disk.qcow2 out
-quiet $COWBIRD_IMG convert -f raw disk.qcow2.gz out
-cmp -n "$(stat -c %s disk.qcow2.gz)" disk.qcow2.gz out >&2
-fails_with 1 "not in qcow2 format" $COWBIRD_IMG convert -f qcow2 disk.qcow2.gz out
-peer_names
-quiet "$PEER_IMG" convert disk.raw.xz out
-cmp -n "$(stat -c %s disk.raw.xz)" disk.raw.xz out >&2
-quiet "$PEER_IMG" convert --unpack disk.raw.xz out
-same_file disk.raw out
+[ "$(stat -c %b out)" -le $((2 << 11)) ] || fail "holes are filled"

@@ -18,5 +18,5 @@ web cut=1000
 gone "the connection to the server breaks off"
 web stall=1000
 gone "does not answer, or too slowly \(timeout 1 s\)"
-web until=3
+web until=1
 gone "HTTP status 403"
