@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 . "$SRC/tests/support/web.sh"
 
-random_file disk.raw 2M
+random_file disk.raw 24M
 gone() {
 	fails_with 1 "$1" $COWBIRD_IMG convert --image-opts \
 	    "driver=raw,file.driver=http,file.url=$web/disk.raw,file.timeout=1" out
