@@ -299,15 +299,14 @@ static int rbd_submit(struct store *st, struct store_req *reqs, unsigned n,
 	uint64_t end = 0;
 	int rc = 0;
 
-	if (!of)
-		return error_errno(err, ENOMEM, "batch");
 	for (unsigned i = 0; i < n; i++)
 		if (reqs[i].write)
 			end = max64(end, reqs[i].off +
 			    iov_total(reqs[i].iov, reqs[i].n));
 	if (end)
 		atomic_fetch_add(&r->writes, 1);
-	if ((rc = make_room(st, end, err))) {
+	rc = of ? make_room(st, end, err) : error_errno(err, ENOMEM, "batch");
+	if (rc) {
 		for (unsigned i = 0; i < n; i++)
 			reqs[i].ret = rc;
 		return rc;
@@ -339,8 +338,8 @@ static int rbd_submit(struct store *st, struct store_req *reqs, unsigned n,
 				zero_from(q->iov, q->n, (uint64_t)got);
 		}
 		if (q->ret)
-			rc = failed(st, q->write ? "writing" : "reading",
-			    q->off, q->ret, err);
+			rc = q->ret = failed(st, q->write ? "writing" :
+			    "reading", q->off, q->ret, err);
 	}
 	pthread_rwlock_unlock(&r->size_lock);
 	if (end)

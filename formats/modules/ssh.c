@@ -365,16 +365,17 @@ static struct slot *wait_for_slot(struct ssh *s)
 	return found;
 }
 
-/* Gives a slot back; wrote: the file may have been changed through it. */
+/* Gives a slot back, without its connection when that has broken; wrote: the
+ * file may have been changed through it. */
 static void put_slot(struct ssh *s, struct slot *slot, bool wrote)
 {
-	bool broken = !slot->link || ssh_link_sftp(slot->link)->broken;
+	bool broken = slot->link && ssh_link_sftp(slot->link)->broken;
 
 	if (broken)
 		drop(slot);
 	LOCKED(&s->lock);
 	s->writes += wrote;
-	s->used -= broken;
+	s->used -= !slot->link;
 	if (broken && unsynced(s))
 		s->lost = true;
 	slot->busy = false;
@@ -481,8 +482,11 @@ static int ssh_submit(struct store *st, struct store_req *reqs, unsigned n,
 	AUTO_FREE struct sftp3_req *q = calloc(n, sizeof(*q));
 	int rc;
 
-	if (!q)
+	if (!q) {
+		for (unsigned i = 0; i < n; i++)
+			reqs[i].ret = -ENOMEM;
 		return error_errno(err, ENOMEM, "batch");
+	}
 	for (unsigned i = 0; i < n; i++)
 		q[i] = (struct sftp3_req){ .write = reqs[i].write,
 		    .iov = reqs[i].iov, .n = reqs[i].n, .off = reqs[i].off };

@@ -4,8 +4,7 @@
 # An SSH server of the test's own on localhost, for us and nobody else.
 # Sourced after lib.sh.
 #
-#	sshd_start		starts it; SFTP_SERVER: what serves SFTP;
-#				SSHD_STARTUPS: how many may log in at a time
+#	sshd_start		starts it; SFTP_SERVER: what serves SFTP
 #	$SSH_URL		ssh://127.0.0.1:PORT followed by the current folder
 #	$SSHD_PID $SSH_PORT	its process; its port
 #	$HOME			a home with a key it takes and the known_hosts it is in
@@ -57,7 +56,7 @@ sshd_start() {
 			echo "PermitRootLogin prohibit-password"
 			echo "StrictModes no"
 			echo "UsePAM no"
-			echo "MaxStartups ${SSHD_STARTUPS:-100}"
+			echo "MaxStartups 100"
 			echo "Subsystem sftp ${SFTP_SERVER:-internal-sftp}"
 		} >sshd_config
 		"$SSHD" -D -e -f "$TEST_TMP/sshd_config" 2>sshd.log &
