@@ -32,9 +32,17 @@ def flood(c, mode):
     while mode == 'replies':
         c.sendall(struct.pack('>IIQ', 0x67446698, 0, n) * 100)
     # Runs of no length, for whoever asks.
-    while mode == 'extents' and c.recv(28):
-        n += 1
-        c.sendall(struct.pack('>IHHQIIII', 0x668e33ef, 1, 5, n, 12, 1, 0, 0))
+    heard = b''
+    while mode == 'extents':
+        data = c.recv(4096)
+        if not data:
+            break
+        heard += data
+        at = heard.find(b'\x25\x60\x95\x13')
+        if at >= 0 and len(heard) >= at + 28:
+            c.sendall(struct.pack('>IHH', 0x668e33ef, 1, 5) +
+                      heard[at + 8:at + 16] + struct.pack('>IIII', 12, 1, 0, 0))
+            heard = heard[at + 28:]
 
 s = socket.socket(socket.AF_UNIX)
 s.bind(sys.argv[1])
