@@ -54,7 +54,7 @@ enum {
 	HEAD_IN = sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in),
 	HEAD_OUT = sizeof(struct fuse_out_header),
 	BUFFER = PAGE + DATA_MAX + PAGE,
-	SYNC_MS = 5000,	/* so long, at the end */
+	SYNC_MS = 5000,		/* so long, at the end */
 	WAKE = SIGUSR2		/* out of read(2), nothing more */
 };
 _Static_assert(HEAD_IN == 80 && HEAD_OUT == 16, "kernel's structures");
@@ -87,7 +87,8 @@ struct loop {
 static _Thread_local int device;
 
 /* libfuse's own messages, as ours; its hook has no argument.  A line may come
- * in pieces; it is said by the main thread, before others run. */
+ * in pieces. */
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER; /* guards these */
 static const struct cli *log_cli;
 static char log_line[512];
 static bool logged;
@@ -271,6 +272,7 @@ static ssize_t io_read(int fd, void *buf, size_t len, void *userdata)
 __attribute__((format(printf, 2, 0)))
 static void io_log(enum fuse_log_level level, const char *fmt, va_list ap)
 {
+	LOCKED(&log_lock);
 	const size_t len = strlen(log_line);
 	char *end;
 
@@ -397,7 +399,8 @@ static bool greet(struct loop *l)
 		if (l->workers[i].fd < 0)
 			return false;
 	}
-	l->quick = clone_device(w->fd);
+	if (l->crew.processors > 1)
+		l->quick = clone_device(w->fd);
 	if (l->quick >= 0 && fcntl(l->quick, F_SETFL, O_NONBLOCK)) {
 		close(l->quick);
 		l->quick = -1;
