@@ -166,6 +166,25 @@ static bool add_number(char **name, unsigned number)
 	return true;
 }
 
+/* Exactly this one, as image_open() is told; commas in values are doubled. */
+static char *selector(const struct snapshot_info *s)
+{
+	const char *const parts[] = { "snapshot.id=", s->id,
+		",snapshot.name=", s->name };
+	char *text = malloc(40 + 2 * (strlen(s->id) + strlen(s->name)));
+	char *out = text;
+
+	for (int i = 0; text && i < 4; i++)
+		for (const char *c = parts[i]; *c; c++) {
+			*out++ = *c;
+			if (i % 2 && *c == ',')
+				*out++ = ',';
+		}
+	if (text)
+		*out = '\0';
+	return text;
+}
+
 static int list_snapshots(struct export *x, struct error *err)
 {
 	struct image_info info;
@@ -180,10 +199,10 @@ static int list_snapshots(struct export *x, struct error *err)
 	if (n && x->live.image->format->has_snapshots)
 		d = x->snapshots = calloc(n, sizeof(*d));
 	for (unsigned i = 0; d && i < n && ok; i++) {
-		d[i].id = strdup(info.snapshots[i].id);
+		d[i].which = selector(&info.snapshots[i]);
 		d[i].name = plain_name(info.snapshots[i].name, &changed);
 		x->snapshot_count++;
-		ok = d[i].id && d[i].name &&
+		ok = d[i].which && d[i].name &&
 		    (!changed || add_number(&d[i].name, i + 1));
 	}
 	if (d && ok) {
@@ -274,7 +293,7 @@ bool export_close(struct export *x)
 		image_close(x->snapshots[i].image, &ignored);
 		free(x->snapshots[i].files);
 		free(x->snapshots[i].name);
-		free(x->snapshots[i].id);
+		free(x->snapshots[i].which);
 	}
 	free(x->snapshots);
 	ok = cli_close(x->cli, x->live.image);
@@ -320,7 +339,7 @@ int disk_get(struct export *x, struct disk *d, struct error *err)
 		return 0;
 	LOCKED(&x->lock);
 	if (!d->image) {
-		image = open_source(x, d->id, err);
+		image = open_source(x, d->which, err);
 		if (!image)
 			return error_prefix(err, "snapshot '%s'", d->name);
 		rc = same_file(image, x->live.image, err);

@@ -55,7 +55,7 @@ struct disk {
 	struct image *_Atomic image; /* NULL: not open now (snapshots only) */
 	struct file *files;	/* the whole first; NULL: not looked at yet */
 	_Atomic unsigned count;	/* set after files */
-	char *name, *id;	/* of a snapshot: of the folder; its own */
+	char *name, *which;	/* of a snapshot: its folder; how it is opened */
 	unsigned users;		/* open files and requests; export.lock */
 	uint64_t used;		/* when it was opened, for closing the oldest */
 };

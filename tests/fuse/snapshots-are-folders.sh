@@ -15,7 +15,7 @@ touch mnt
 truncate -s 16M table
 printf 'label: gpt\n2048,4096\n8192,4096\n' | sfdisk -q table
 "$QEMU_IMG" convert -q -n -f raw -O qcow2 table disk.qcow2
-names=('one' 'a/b' '..' '.' '' 'two~2' 'one' $'new\nline' 'one' 'blank s'
+names=('one' 'a/b' '..' '.' '' 'two~2' 'one' $'new\nline' 'one' 'blank s' 'a,b,,c'
     "$(printf 'x%.0s' {1..255})")
 n=0
 for name in "${names[@]}"; do
