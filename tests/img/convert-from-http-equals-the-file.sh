@@ -34,6 +34,13 @@ quiet $COWBIRD_IMG convert --allow-external over.qcow2 out
 same_file disk.raw out
 fails_with 64 "refused to follow" $COWBIRD_IMG convert over.qcow2 out
 
+# A file that is stored compressed, which the server calls its encoding.
+gzip -1 <disk.raw >disk.raw.gz
+web encoding=gzip
+quiet $COWBIRD_IMG convert "$web/disk.raw.gz" out
+same_file disk.raw out
+web
+
 # One request tells the size and brings what info wants to see.
 : >log
 $COWBIRD_IMG info "$web/disk.qcow2" >info

@@ -141,6 +141,14 @@ static void take_range(struct slot *s, const char *v)
 	s->version.size = s->has_size ? strtoull(v + n, NULL, 10) : 0;
 }
 
+/* Of a file that is stored so some servers say that it is encoded. */
+static bool is_gzip(const char *url)
+{
+	size_t n = strcspn(url, "?#");
+
+	return n > 3 && !strncmp(url + n - 3, ".gz", 3);
+}
+
 static size_t on_header(char *line, size_t one, size_t len, void *arg)
 {
 	struct slot *s = arg;
@@ -166,7 +174,9 @@ static size_t on_header(char *line, size_t one, size_t len, void *arg)
 	else if (!strcasecmp(text, "Accept-Ranges"))
 		s->no_ranges = !strcasecmp(v, "none");
 	else if (!strcasecmp(text, "Content-Encoding"))
-		s->encoded = *v && strcasecmp(v, "identity");
+		s->encoded = strcasecmp(v, "identity") &&
+		    !(is_gzip(s->w->args.url) && (!strcasecmp(v, "gzip") ||
+		    !strcasecmp(v, "x-gzip")));
 	else if (!strcasecmp(text, "ETag"))
 		snprintf(s->version.etag, sizeof(s->version.etag), "%s", v);
 	else if (!strcasecmp(text, "Last-Modified"))
