@@ -6,11 +6,7 @@
  * that breaks off goes on where it stopped, a few times and after pauses that
  * double; so does one that the server was too busy for.
  *
- * Every answer is held to what was asked: status 206 and a Content-Range that
- * is ours, seen before a byte of the body is taken (a server that does not do
- * ranges would send us all of the file each time); the length, ETag and
- * Last-Modified of the first answer, or else the file has changed.  No
- * encodings are asked for, and none is taken.
+ * What comes in is looked at in answer.c.
  *
  * Where the first request was led to (redirects), the later ones go at once,
  * so that all come from one mirror; when that place says no, since its address
@@ -28,59 +24,15 @@
 
 #include "base/auto.h"
 #include "base/bytes.h"
-#include "modules/curl/curl.h"
+#include "modules/curl/slot.h"
 
 enum {
-	CONNECTIONS = 8,
 	TRIES = 5,
 	PAUSE_MS = 250,		/* before the second try */
 	PAUSE_MAX_MS = 10000,	/* what Retry-After may say */
 	REDIRECTS = 10,
-	PAGE_MAX = 16 << 10,
 	MORSEL = 64 << 10,	/* so much in one try is progress */
 	SLOW = 1024,		/* bytes a second: slower is a stall */
-};
-
-/* What says which version of the file an answer is of. */
-struct version {
-	char etag[256], modified[64];
-	uint64_t size;
-};
-
-struct slot {
-	struct wire *w;
-	CURL *easy;
-	struct fetch *f;	/* NULL: idle */
-	bool running;		/* else it waits until at_ms */
-	int64_t at_ms;
-	unsigned tries, hops;
-	char *url;		/* redirected to; NULL: not in this try */
-	bool from_front;	/* not where redirects led to before */
-	size_t before;		/* fetched when this try began */
-	size_t page;		/* of a redirect, thrown away */
-	/* of the answer that is coming in */
-	long status;
-	struct version version;
-	uint64_t first, last;	/* Content-Range */
-	bool has_range, has_size, no_ranges, encoded, checked;
-};
-
-struct wire {
-	struct wire_args args;
-	char host[300];		/* scheme, host and port of args.url */
-	CURLM *multi;
-	struct slot slot[CONNECTIONS];
-	char *led_to;		/* by redirects; NULL: nowhere else */
-	long auth;		/* what the server wants, once known */
-	bool known;		/* version is */
-	struct version version;
-	struct error changed;	/* for good */
-
-	pthread_t thread;
-	bool started;
-	pthread_mutex_t lock;	/* guards all below */
-	struct fetch *queue, **queue_end;
-	bool stop;
 };
 
 void wire_args_fini(struct wire_args *a)
@@ -125,185 +77,6 @@ static void host_of(const char *url, char *host, size_t size)
 	curl_url_cleanup(u);
 }
 
-/* ---- the header of an answer */
-
-/* "bytes 0-1023/4096", or with a star for the range or the size. */
-static void take_range(struct slot *s, const char *v)
-{
-	int n = 0;
-
-	if (sscanf(v, "bytes %" SCNu64 "-%" SCNu64 "/%n", &s->first, &s->last,
-	    &n) == 2 && n)
-		s->has_range = true;
-	else if (sscanf(v, "bytes */%n", &n) == EOF || !n)
-		return;
-	s->has_size = isdigit((unsigned char)v[n]);
-	s->version.size = s->has_size ? strtoull(v + n, NULL, 10) : 0;
-}
-
-/* Of a file that is stored so some servers say that it is encoded. */
-static bool is_gzip(const char *url)
-{
-	size_t n = strcspn(url, "?#");
-
-	return n > 3 && !strncmp(url + n - 3, ".gz", 3);
-}
-
-static size_t on_header(char *line, size_t one, size_t len, void *arg)
-{
-	struct slot *s = arg;
-	char text[512], *v;
-	size_t n = len < sizeof(text) ? len : sizeof(text) - 1;
-
-	memcpy(text, line, n);
-	while (n && isspace((unsigned char)text[n - 1]))
-		n--;
-	text[n] = '\0';
-	if (!strncmp(text, "HTTP/", 5)) {	/* another answer begins */
-		memset(&s->version, 0, sizeof(s->version));
-		s->has_range = s->has_size = s->no_ranges = false;
-		s->encoded = s->checked = false;
-		return len;
-	}
-	if (!(v = strchr(text, ':')))
-		return len;
-	*v++ = '\0';
-	v += strspn(v, " \t");
-	if (!strcasecmp(text, "Content-Range"))
-		take_range(s, v);
-	else if (!strcasecmp(text, "Accept-Ranges"))
-		s->no_ranges = !strcasecmp(v, "none");
-	else if (!strcasecmp(text, "Content-Encoding"))
-		s->encoded = strcasecmp(v, "identity") &&
-		    !(is_gzip(s->w->args.url) && (!strcasecmp(v, "gzip") ||
-		    !strcasecmp(v, "x-gzip")));
-	else if (!strcasecmp(text, "ETag"))
-		snprintf(s->version.etag, sizeof(s->version.etag), "%s", v);
-	else if (!strcasecmp(text, "Last-Modified"))
-		snprintf(s->version.modified, sizeof(s->version.modified),
-		    "%s", v);
-	return len;
-}
-
-static bool is_redirect(long status)
-{
-	return status == 301 || status == 302 || status == 303 ||
-	    status == 307 || status == 308;
-}
-
-static int bad_status(long status, struct error *err)
-{
-	static const struct {
-		long status;
-		int code;
-		const char *text;
-	} known[] = {
-		{ 401, EACCES, " (it wants a user name and password)" },
-		{ 403, EACCES, " (forbidden)" },
-		{ 404, ENOENT, " (not found)" },
-		{ 407, EACCES, " (the proxy wants a user name and password)" },
-		{ 410, ENOENT, " (gone)" },
-		{ 429, EBUSY, " (too many requests)" },
-		{ 500, EIO, " (internal error)" },
-		{ 502, EIO, " (bad gateway)" },
-		{ 503, EBUSY, " (unavailable)" },
-		{ 504, EIO, " (gateway timeout)" },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		if (known[i].status == status)
-			return error_set(err, known[i].code,
-			    "the server answers with HTTP status %ld%s",
-			    status, known[i].text);
-	return error_set(err, EIO, "the server answers with HTTP status %ld",
-	    status);
-}
-
-/* Is it the version of the file that the first answer was of? */
-static int check_version(struct wire *w, const struct slot *s,
-    struct error *err)
-{
-	const struct version *a = &w->version, *b = &s->version;
-	const char *what = NULL;
-
-	if (!w->known)
-		return 0;
-	if (a->size != b->size)
-		what = "length";
-	else if (strcmp(a->etag, b->etag))
-		what = "ETag";
-	else if (strcmp(a->modified, b->modified))
-		what = "date";
-	if (!what)
-		return 0;
-	error_set(&w->changed, ESTALE, "the file on the server has changed "
-	    "while it was open (its %s is another)", what);
-	*err = w->changed;
-	return -err->code;
-}
-
-/* The whole header is here: is the body what we want? */
-static int check_header(struct slot *s, struct error *err)
-{
-	struct wire *w = s->w;
-	const struct fetch *f = s->f;
-	uint64_t from = f->off + f->done, end = f->off + f->len;
-
-	s->checked = true;
-	if (s->status == 200)
-		return error_set(err, ENOTSUP, "the server cannot send parts "
-		    "of the file: it ignores range requests (HTTP status 200)"
-		    );
-	if (s->status != 206)
-		return bad_status(s->status, err);
-	if (s->no_ranges && !w->args.force_range)
-		return error_set(err, ENOTSUP, "the server says that it does "
-		    "not do ranges (Accept-Ranges: none; force-range=on asks "
-		    "for them all the same)");
-	if (s->encoded)
-		return error_set(err, ENOTSUP, "the server sends the file "
-		    "encoded (Content-Encoding), which was not asked for");
-	if (!s->has_range || !s->has_size || s->version.size > SIZE_LIMIT)
-		return error_set(err, EIO, "the server does not say which part "
-		    "of the file it sends, or how long that is");
-	if (check_version(w, s, err))
-		return -err->code;
-	if (s->first != from || s->last < from || s->last >= end ||
-	    s->last >= s->version.size)
-		return error_set(err, EIO, "the server sends another part of "
-		    "the file than was asked for");
-	return 0;
-}
-
-static size_t on_data(char *data, size_t one, size_t len, void *arg)
-{
-	struct slot *s = arg;
-	struct fetch *f = s->f;
-	size_t left = len;
-
-	if (!s->checked)
-		curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &s->status);
-	if (is_redirect(s->status))	/* a page for people */
-		return (s->page += len) > PAGE_MAX ? 0 : len;
-	if (!s->checked && check_header(s, &f->err))
-		return 0;
-	if (len > s->last + 1 - (f->off + f->done)) {
-		error_set(&f->err, EIO,
-		    "the server sends more than it was asked for");
-		return 0;
-	}
-	while (left) {
-		size_t in = f->done % f->part_size;
-		size_t n = min64(left, f->part_size - in);
-
-		memcpy(f->parts[f->done / f->part_size] + in, data, n);
-		f->done += n;
-		data += n;
-		left -= n;
-	}
-	return len;
-}
-
 /* ---- transfers */
 
 static void set_credentials(struct slot *s, bool ours)
@@ -345,9 +118,9 @@ static bool prepare(struct slot *s)
 		curl_easy_setopt(c, CURLOPT_PROXYUSERNAME, a->proxy_user);
 	if (a->proxy_password)
 		curl_easy_setopt(c, CURLOPT_PROXYPASSWORD, a->proxy_password);
-	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, answer_header);
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, s);
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, answer_data);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, s);
 	curl_easy_setopt(c, CURLOPT_PRIVATE, s);
 	return true;
@@ -431,39 +204,6 @@ static bool transient(const struct slot *s, CURLcode code)
 	}
 }
 
-static int why(struct slot *s, CURLcode code, struct error *err)
-{
-	switch (code) {
-	case CURLE_OPERATION_TIMEDOUT:
-		return error_set(err, ETIMEDOUT, "the server does not answer, "
-		    "or too slowly (timeout %u s)", s->w->args.timeout);
-	case CURLE_COULDNT_RESOLVE_HOST:
-	case CURLE_COULDNT_RESOLVE_PROXY:
-		return error_set(err, ENOENT, "there is no host of that name");
-	case CURLE_COULDNT_CONNECT:
-		return error_set(err, ECONNREFUSED,
-		    "cannot connect to the server");
-	case CURLE_PARTIAL_FILE:
-	case CURLE_SEND_ERROR:
-	case CURLE_RECV_ERROR:
-	case CURLE_GOT_NOTHING:
-		return error_set(err, ECONNRESET, "the connection to the "
-		    "server breaks off");
-	case CURLE_SSL_CONNECT_ERROR:
-		return error_set(err, EPROTO,
-		    "the server does not speak TLS as it should");
-	case CURLE_PEER_FAILED_VERIFICATION:
-		return error_set(err, EACCES, "the certificate of the server "
-		    "is not trusted, or not its own (sslverify=off does not "
-		    "look)");
-	case CURLE_SSL_CACERT_BADFILE:
-		return error_set(err, EACCES,
-		    "the certificates of trust cannot be read");
-	default:
-		return error_set(err, EIO, "%s", curl_easy_strerror(code));
-	}
-}
-
 static void learn(struct slot *s)
 {
 	struct wire *w = s->w;
@@ -499,7 +239,7 @@ static int redirect(struct slot *s, struct error *err)
 
 	curl_easy_getinfo(s->easy, CURLINFO_REDIRECT_URL, &to);
 	if (!to)
-		return bad_status(s->status, err);
+		return answer_bad_status(s->status, err);
 	if (++s->hops > REDIRECTS)
 		return error_set(err, ELOOP, "the server redirects more than "
 		    "%d times", REDIRECTS);
@@ -574,7 +314,7 @@ static void ended(struct slot *s, CURLcode code)
 
 	s->running = false;
 	curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &s->status);
-	if (is_redirect(s->status)) {
+	if (answer_is_redirect(s->status)) {
 		f->err.code = 0;
 		if (redirect(s, &f->err))
 			finish(s);
@@ -588,7 +328,7 @@ static void ended(struct slot *s, CURLcode code)
 		return;
 	}
 	if (!code && !s->checked)	/* there was no body */
-		check_header(s, &f->err);
+		answer_check(s, &f->err);
 	if (!code && !f->err.code) {
 		arrived(s);
 		return;
@@ -610,7 +350,7 @@ static void ended(struct slot *s, CURLcode code)
 			return;
 	}
 	if (!f->err.code)
-		why(s, code, &f->err);
+		answer_failed(s, code, &f->err);
 	finish(s);
 }
 
