@@ -30,6 +30,8 @@ enum {
 	HONEST_MS = 250,
 	PAUSE_MS = 100,		/* when the system gives no more */
 	GRACE_MS = 5000,
+	LATE_MS = 10000,	/* for who is half-open when the last one
+				 * leaves, whatever --handshake-limit says */
 	WAIT_MS = 200,		/* in admit(), between looks at the client */
 	STACK = 256 << 10,
 };
@@ -50,7 +52,8 @@ struct clients {
 	pthread_cond_t gone;	/* a client has left */
 	struct client *head;	/* newest first */
 	unsigned count, in;
-	bool had_one;		/* one that was in has left */
+	bool had_one;		/* one that was in has left ... */
+	uint64_t left_ms;	/* ... at this time */
 };
 
 /* Written to when the main thread is to look again, and by signals: which may
@@ -118,6 +121,7 @@ static void forget(struct client *client)
 	if (client->in) {
 		c->in--;
 		c->had_one = true;
+		c->left_ms = conn_clock_ms();
 		pthread_cond_signal(&c->room);
 	}
 	wake();
@@ -215,7 +219,12 @@ static struct outlook look(struct clients *c)
 	LOCKED(&c->lock);
 	last_left = !s->persistent && c->had_one && !c->in;
 	/* Who is half-open when the last one leaves may still come in. */
-	o.ended = last_left && !c->count;
+	if (last_left) {
+		const uint64_t gone_ms = conn_clock_ms() - c->left_ms;
+
+		o.ended = !c->count || gone_ms >= LATE_MS;
+		o.timeout_ms = o.ended ? 0 : (int)(LATE_MS - gone_ms);
+	}
 	o.accepting = !last_left &&
 	    (!s->limit || c->in < s->limit);
 	if (o.accepting && c->count - c->in >= HALF_OPEN_LIMIT) {

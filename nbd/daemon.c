@@ -130,16 +130,16 @@ int daemon_ready(struct daemon *d, const char *path, struct error *err)
 	int null;
 
 	if (path) {
-		char *slash = *path == '/' ? NULL : getcwd(NULL, 0);
+		char *folder = *path == '/' ? NULL : getcwd(NULL, 0);
 
 		if (open_pid_file(d, path, err) < 0) {
-			free(slash);
+			free(folder);
 			return -err->code;
 		}
-		if (asprintf(&d->pid_file, "%s%s%s", slash ? slash : "",
-		    slash ? "/" : "", path) < 0)
+		if (asprintf(&d->pid_file, "%s%s%s", folder ? folder : "",
+		    folder ? "/" : "", path) < 0)
 			d->pid_file = NULL;
-		free(slash);
+		free(folder);
 	}
 	if (d->ready < 0)
 		return 0;

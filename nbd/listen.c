@@ -270,6 +270,8 @@ int listen_take(struct listener *l, struct error *err)
 
 enum { CONNECT_SECONDS = 30 };
 
+static const struct timeval patience = { .tv_sec = CONNECT_SECONDS };
+
 static int connect_unix(const char *path, struct error *err)
 {
 	struct sockaddr_un sun;
@@ -282,6 +284,8 @@ static int connect_unix(const char *path, struct error *err)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return error_errno(err, errno, "Failed to create socket");
+	/* connect(2) heeds it, too. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (!connect(fd, (struct sockaddr *)&sun, sizeof(sun)))
 		return fd;
 	error_errno(err, errno, "Failed to connect to '%s'", path);
@@ -292,7 +296,6 @@ static int connect_unix(const char *path, struct error *err)
 int connect_to(const struct address *a, struct error *err)
 {
 	struct addrinfo *list, *ai;
-	const struct timeval patience = { .tv_sec = CONNECT_SECONDS };
 	const int on = 1;
 	int fd = -1, rc;
 
@@ -303,7 +306,7 @@ int connect_to(const struct address *a, struct error *err)
 		return rc;
 	for (ai = list; ai; ai = ai->ai_next) {
 		fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (fd >= 0)	/* connect(2) heeds it, too */
+		if (fd >= 0)
 			setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
 			    sizeof(patience));
 		if (fd >= 0 && !connect(fd, ai->ai_addr, ai->ai_addrlen))

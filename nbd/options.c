@@ -341,7 +341,8 @@ const char *told_wrong(const struct told *t, int operands, bool handed)
 		return "setting detect-zeroes to unmap is not allowed without "
 		    "setting discard operation to unmap";
 	if (t->export_count && (operands || t->one.name ||
-	    t->one.description || t->one.image_opts))
+	    t->one.description || t->one.image_opts || t->one.snapshot ||
+	    t->one.bitmap_count || t->one.off))
 		return "--export is incompatible with a file name and its "
 		    "settings";
 	return NULL;

@@ -52,4 +52,8 @@ wrong nofile --export name=x,file=a.raw,format=raw --export name=y,file=nofile
 wrong size --export name=x,file=a.raw,format=raw,size=3M
 wrong "'z' is not found" --export name=x,file=b.qcow2,format=qcow2,bitmap=z
 wrong incompatible --export name=x,file=a.raw,format=raw b.raw
+for option in '-x y' '-D y' '-l y' '-B y' '-o 512' --image-opts; do
+	# shellcheck disable=SC2086
+	wrong incompatible --export name=x,file=a.raw,format=raw $option
+done
 wrong 'too long' --export "name=$(head -c 5000 /dev/zero | tr '\0' a),file=a.raw,format=raw"
