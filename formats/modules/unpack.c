@@ -70,6 +70,7 @@ struct unpack {
 	pthread_cond_t moved;	/* a mark, a state, or memory */
 	unsigned next;		/* piece to go on with */
 	unsigned wanted, unfinished;
+	struct piece *failed;	/* the first that did; NULL: none */
 	uint64_t memory;	/* of the decoders' dictionaries */
 	bool stop;
 	unsigned threads;
@@ -349,6 +350,8 @@ static bool mark(struct unpack *u, struct piece *p, uint64_t n,
 	p->state = state;
 	if (state != PIECE_BUSY)
 		u->unfinished--;
+	if (state == PIECE_FAILED && !u->failed)
+		u->failed = p;
 	pthread_cond_broadcast(&u->moved);
 	return !u->stop;
 }
@@ -429,6 +432,14 @@ static int start(struct unpack *u, struct error *err)
 	return n && !u->threads ? error_errno(err, code, "unpacking") : 0;
 }
 
+static int failure(const struct piece *p, struct error *err)
+{
+	if (!p->err)
+		return error_errno(err, ENOMEM, "unpacking");
+	*err = *p->err;
+	return -err->code;
+}
+
 /* What could not tell its size: unpacked to the end, then it is known. */
 static int finish(struct unpack *u, struct error *err)
 {
@@ -437,21 +448,15 @@ static int finish(struct unpack *u, struct error *err)
 	int rc = 0;
 	LOCKED(&u->lock);
 
-	while (u->unfinished && !rc)
+	while (u->unfinished && !u->failed)
 		if (!wait_moved(u, true))
-			rc = error_set(err, EINTR, "interrupted");
+			return error_set(err, EINTR, "interrupted");
+	if (u->failed)
+		return failure(u->failed, err);
 	plan->size = 0;
 	for (unsigned i = 0; i < plan->count && !rc; i++) {
 		struct piece *p = &plan->piece[i];
 
-		if (p->state == PIECE_FAILED) {
-			rc = p->err ? -p->err->code : -ENOMEM;
-			if (p->err)
-				*err = *p->err;
-			else
-				error_errno(err, ENOMEM, "unpacking");
-			break;
-		}
 		p->out = plan->size;
 		p->len = p->done;
 		if (!add_ok(plan->size, p->len, &plan->size) ||
@@ -501,10 +506,7 @@ static int await(struct unpack *u, struct piece *p, uint64_t need,
 	*have = p->done;
 	if (p->done >= need)
 		return 0;
-	if (p->err)
-		*err = *p->err;
-	else
-		error_errno(err, ENOMEM, "unpacking");
+	failure(p, err);
 	return error_prefix(err, "'%s'", u->packed->name);
 }
 
