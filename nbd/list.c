@@ -6,10 +6,9 @@
  * not a shorter list.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/auto.h"
 #include "client.h"
 #include "tool.h"
 
@@ -173,19 +172,19 @@ static int ask_all(struct client *c, struct list *l, struct error *err)
 
 /* Names are the server's: what would move a terminal's cursor is not let
  * through, but for the line ends the peer shows. */
-static void show_text(const char *text)
+static void show_text(const char *text, FILE *out)
 {
 	for (; *text; text++) {
 		const unsigned char ch = (unsigned char)*text;
 
 		if ((ch < ' ' && ch != '\n' && ch != '\t') || ch == 127)
-			printf("\\x%02x", ch);
+			fprintf(out, "\\x%02x", ch);
 		else
-			putchar(ch);
+			putc(ch, out);
 	}
 }
 
-static void show_flags(uint32_t flags)
+static void show_flags(uint32_t flags, FILE *out)
 {
 	static const char *const names[] = { NULL, "readonly", "flush", "fua",
 	    "rotational", "trim", "zeroes", "df", "multi", "resize", "cache",
@@ -193,45 +192,54 @@ static void show_flags(uint32_t flags)
 
 	if (!(flags & NBD_FLAG_HAS_FLAGS))
 		return;
-	printf("  flags: %#" PRIx32 " (", flags);
+	fprintf(out, "  flags: %#" PRIx32 " (", flags);
 	for (unsigned i = 1; i < ARRAY_LEN(names); i++)
 		if (flags & 1u << i)
-			printf(" %s", names[i]);
-	puts(" )");
+			fprintf(out, " %s", names[i]);
+	fputs(" )\n", out);
 }
 
-static void show(const struct listed *x)
+static void show(const struct listed *x, FILE *out)
 {
 	const struct export_info *e = &x->info;
 	const char *about = x->description ? x->description : e->description;
 
-	fputs(" export: '", stdout);
-	show_text(x->name);
-	puts("'");
+	fputs(" export: '", out);
+	show_text(x->name, out);
+	fputs("'\n", out);
 	if (about && *about) {
-		fputs("  description: ", stdout);
-		show_text(about);
-		putchar('\n');
+		fputs("  description: ", out);
+		show_text(about, out);
+		putc('\n', out);
 	}
-	printf("  size:  %" PRIu64 "\n", e->size);
-	show_flags(e->flags);
+	fprintf(out, "  size:  %" PRIu64 "\n", e->size);
+	show_flags(e->flags, out);
 	if (e->min) {
-		printf("  min block: %" PRIu32 "\n", e->min);
-		printf("  opt block: %" PRIu32 "\n", e->preferred);
-		printf("  max block: %" PRIu32 "\n", e->max);
+		fprintf(out, "  min block: %" PRIu32 "\n", e->min);
+		fprintf(out, "  opt block: %" PRIu32 "\n", e->preferred);
+		fprintf(out, "  max block: %" PRIu32 "\n", e->max);
 	}
 	if (!e->context_count)
 		return;
-	printf("  available meta contexts: %u\n", e->context_count);
+	fprintf(out, "  available meta contexts: %u\n", e->context_count);
 	for (unsigned i = 0; i < e->context_count; i++) {
-		fputs("   ", stdout);
-		show_text(e->contexts[i]);
-		putchar('\n');
+		fputs("   ", out);
+		show_text(e->contexts[i], out);
+		putc('\n', out);
 	}
 }
 
-static void list_fini(struct list *l)
+void list_show(const struct list *l, FILE *out)
 {
+	fprintf(out, "exports available: %u\n", l->count);
+	for (unsigned i = 0; i < l->count; i++)
+		show(&l->listed[i], out);
+}
+
+void list_free(struct list *l)
+{
+	if (!l)
+		return;
 	while (l->count) {
 		struct listed *x = &l->listed[--l->count];
 
@@ -240,32 +248,25 @@ static void list_fini(struct list *l)
 		export_info_fini(&x->info);
 	}
 	free(l->listed);
+	free(l);
 }
 
-int list_exports(const struct address *a, struct tls *tls,
-    const char *hostname, struct error *err)
+struct list *list_ask(int fd, struct tls *tls, const char *hostname,
+    struct error *err)
 {
-	struct list list = { 0 };
+	struct list *l = calloc(1, sizeof(*l));
 	struct client client;
-	AUTO_CLOSE int fd = connect_to(a, err);
-	int rc;
 
-	if (fd < 0)
-		return fd;
-	/* The name a certificate must be for is the one that was dialled. */
-	if (!hostname && tls && !a->path)
-		hostname = a->host ? a->host : DEFAULT_HOST;
-	rc = client_begin(&client, fd, tls, hostname, true, err);
-	if (!rc)
-		rc = ask_all(&client, &list, err);
-	if (!rc) {
-		client_end(&client);
-		printf("exports available: %u\n", list.count);
-		for (unsigned i = 0; i < list.count; i++)
-			show(&list.listed[i]);
-	} else {
-		conn_fini(&client.conn);
+	if (!l) {
+		error_errno(err, ENOMEM, "list of exports");
+		return NULL;
 	}
-	list_fini(&list);
-	return rc;
+	if (!client_begin(&client, fd, tls, hostname, true, err) &&
+	    !ask_all(&client, l, err)) {
+		client_end(&client);
+		return l;
+	}
+	conn_fini(&client.conn);
+	list_free(l);
+	return NULL;
 }

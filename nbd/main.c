@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/auto.h"
 #include "device.h"
 #include "tool.h"
 
@@ -156,22 +157,40 @@ static int serve_images(struct cli *cli, const struct told *t, bool handed)
 
 /* ---- the program */
 
-static int run_list(struct cli *cli, const struct told *t)
+static struct list *ask(const struct cli *cli, const struct told *t,
+    struct error *err)
 {
+	const struct address *a = &t->address;
+	const char *hostname = t->hostname;
 	struct tls *tls = NULL;
-	struct error err;
-	int rc = 0;
+	struct list *list = NULL;
 
 	if (t->creds) {
-		tls = tls_new_client(cli->objects, t->creds, &err);
-		rc = tls ? 0 : -err.code;
+		tls = tls_new_client(cli->objects, t->creds, err);
+		if (!tls)
+			return NULL;
 	}
-	if (!rc)
-		rc = list_exports(&t->address, tls, t->hostname, &err);
+	/* The name a certificate must be for is the one that was dialled. */
+	if (!hostname && !a->path)
+		hostname = a->host ? a->host : DEFAULT_HOST;
+	AUTO_CLOSE int fd = connect_to(a, err);
+	if (fd >= 0)
+		list = list_ask(fd, tls, hostname, err);
 	tls_free(tls);
-	if (rc)
+	return list;
+}
+
+static int run_list(const struct cli *cli, const struct told *t)
+{
+	struct error err;
+	struct list *list = ask(cli, t, &err);
+
+	if (list)
+		list_show(list, stdout);
+	else
 		cli_error(cli, "%s", err.text);
-	return rc != 0;
+	list_free(list);
+	return !list;
 }
 
 static int run_disconnect(struct cli *cli)

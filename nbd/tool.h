@@ -135,10 +135,12 @@ void daemon_end(struct daemon *);
 
 /* ---- list.c: what another server offers */
 
-struct tls;
-/* Prints it in the peer's layout; 0 or -errno. */
-int list_exports(const struct address *, struct tls *, const char *hostname,
+struct list;
+/* Asks the server on fd, which stays the caller's; NULL with err. */
+struct list *list_ask(int fd, struct tls *, const char *hostname,
     struct error *);
+void list_show(const struct list *, FILE *);	/* in the peer's layout */
+void list_free(struct list *);			/* NULL is allowed */
 
 /* ---- device.c: the kernel's client */
 
