@@ -453,6 +453,18 @@ static void open_json(fuse_req_t req, struct fuse_file_info *fi)
 	fuse_reply_open(req, fi);
 }
 
+static void close_file(struct export *x, const struct node *n, uint64_t mode)
+{
+	pthread_mutex_lock(&x->lock);
+	if (mode == OPEN_DIRECT)
+		n->file->direct--;
+	else
+		n->file->cached--;
+	pthread_cond_broadcast(&x->released);
+	pthread_mutex_unlock(&x->lock);
+	disk_put(x, n->disk);
+}
+
 static void do_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct export *x = of(req);
@@ -476,28 +488,20 @@ static void do_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	} else {
 		/* libfuse 3.14 cannot say PARALLEL_DIRECT_WRITES. */
 		out.fh = open_mode(x, &n, fi->flags, &out.open_flags);
-		fuse_reply_iov(req, &iov, 1);
+		if (fuse_reply_iov(req, &iov, 1) == -ENOENT)
+			close_file(x, &n, out.fh);	/* no longer wanted */
 	}
 }
 
 static void do_release(fuse_req_t req, fuse_ino_t ino,
     struct fuse_file_info *fi)
 {
-	struct export *x = of(req);
 	struct node n;
 
 	if (!find(req, ino, &n))
 		return;
-	if (n.file) {
-		pthread_mutex_lock(&x->lock);
-		if (fi->fh == OPEN_DIRECT)
-			n.file->direct--;
-		else
-			n.file->cached--;
-		pthread_cond_broadcast(&x->released);
-		pthread_mutex_unlock(&x->lock);
-		disk_put(x, n.disk);
-	}
+	if (n.file)
+		close_file(of(req), &n, fi->fh);
 	fuse_reply_err(req, 0);
 }
 
