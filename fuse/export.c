@@ -32,29 +32,24 @@ enum {
 
 /* ---- opening */
 
-static struct image *open_source(struct export *x, const char *snapshot,
-    struct error *err)
+/* Shares the file: the live image has it locked, and no writer of that one
+ * touches what a snapshot has. */
+static struct image *open_snapshot(const struct export *x,
+    const struct disk *d, struct error *err)
 {
 	struct open_args args = x->source.args;
 	struct image *image = NULL;
 	struct opts *own = NULL;
 
+	args.snapshot = d->which;
+	args.share = true;
+	args.writable = false;
 	if (x->source.image_opts) {
-		own = opts_new();
-		if (!own) {
+		own = args.options = opts_new();
+		if (!own)
 			error_errno(err, ENOMEM, "options");
-			return NULL;
-		}
-		if (opts_parse(own, x->source.name, "file", err) < 0)
+		if (!own || opts_parse(own, x->source.name, "file", err) < 0)
 			goto out;
-		args.options = own;
-	}
-	if (snapshot) {
-		/* The live image has the file locked, and no writer of it
-		 * touches what a snapshot has. */
-		args.snapshot = snapshot;
-		args.share = true;
-		args.writable = false;
 	}
 	image = image_open(own ? NULL : x->source.name, &args, err);
 out:
@@ -339,7 +334,7 @@ int disk_get(struct export *x, struct disk *d, struct error *err)
 		return 0;
 	LOCKED(&x->lock);
 	if (!d->image) {
-		image = open_source(x, d->which, err);
+		image = open_snapshot(x, d, err);
 		if (!image)
 			return error_prefix(err, "snapshot '%s'", d->name);
 		rc = same_file(image, x->live.image, err);

@@ -80,6 +80,11 @@ show -l 'blank s' disk.qcow2 mnt
 hide
 fails_with 1 "nothing" "$COWBIRD_FUSE" -l nothing disk.qcow2 mnt
 
+# Named by options, which are read again for each.
+show --image-opts driver=qcow2,file.filename=disk.qcow2 dir
+[ "$(byte "dir/snapshots/blank s/p1")" = 10 ] || fail "by options"
+hide
+
 # A snapshot is that of this image, not of what has its name now.
 show disk.qcow2 dir
 cp disk.qcow2 other && mv other disk.qcow2
