@@ -47,7 +47,7 @@ struct client {
 
 struct clients {
 	const struct serving *serving;
-	pthread_mutex_t lock;	/* guards all below; no lock is taken under it */
+	pthread_mutex_t lock;	/* guards all below; nothing is taken under it */
 	pthread_cond_t room;	/* in < limit, or the end */
 	pthread_cond_t gone;	/* a client has left */
 	struct client *head;	/* newest first */
@@ -225,8 +225,7 @@ static struct outlook look(struct clients *c)
 		o.ended = !c->count || gone_ms >= LATE_MS;
 		o.timeout_ms = o.ended ? 0 : (int)(LATE_MS - gone_ms);
 	}
-	o.accepting = !last_left &&
-	    (!s->limit || c->in < s->limit);
+	o.accepting = !last_left && (!s->limit || c->in < s->limit);
 	if (o.accepting && c->count - c->in >= HALF_OPEN_LIMIT) {
 		o.accepting = false;
 		show_out(c);
@@ -293,7 +292,8 @@ static void end_sessions(struct clients *c)
 	pthread_cond_broadcast(&c->room);
 	hush(c, false);
 	/* After a second signal nobody waits any longer. */
-	while (c->count && signals == before && (now = conn_clock_ms()) < until) {
+	while (c->count && signals == before &&
+	    (now = conn_clock_ms()) < until) {
 		pthread_mutex_unlock(&c->lock);
 		wait_for(p, 1, (int)(until - now));
 		pthread_mutex_lock(&c->lock);

@@ -77,6 +77,7 @@ static int wish_label(const char *label, struct error *err)
 
 static int new_socket(int family, const char *label, struct error *err)
 {
+	struct error later;
 	int fd;
 
 	if (label && wish_label(label, err) < 0)
@@ -84,8 +85,8 @@ static int new_socket(int family, const char *label, struct error *err)
 	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		error_errno(err, errno, "Failed to create socket");
-	if (label && wish_label(NULL, fd < 0 ? &(struct error){ 0 } : err) < 0 &&
-	    fd >= 0) {
+	if (label && wish_label(NULL, &later) < 0 && fd >= 0) {
+		*err = later;
 		close(fd);
 		fd = -1;
 	}

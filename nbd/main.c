@@ -98,7 +98,8 @@ static int run_server(const struct told *t, struct server *server,
 	    .export = server->exports[0].name };
 	struct serving s = { .server = server, .listener = &listener,
 	    .connected = -1, .limit = (unsigned)t->shared,
-	    .persistent = t->persistent && !t->device, .begun = begun, .begun_arg = &b };
+	    .persistent = t->persistent && !t->device, .begun = begun,
+	    .begun_arg = &b };
 	uint32_t index;
 	int pair[2], rc = 0;
 

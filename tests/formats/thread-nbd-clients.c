@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* thread-nbd-clients.c - accepting clients, limits, and the end, many at once */
+/* thread-nbd-clients.c - accepting many clients, limits, and the end */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
