@@ -51,6 +51,6 @@ matches "^disk size: unavailable" info
 # Front to back each byte is asked for once.
 : >log
 $COWBIRD_IMG convert -f raw "$web/disk.raw" out
-bytes=$(sed -n 's/.*bytes=\([0-9]*\)-\([0-9]*\).*/\2-\1+1/p' log |
-    paste -sd+ | bc)
+bytes=$(($(sed -n 's/.*bytes=\([0-9]*\)-\([0-9]*\).*/\2-\1+1/p' log |
+    paste -sd+)))
 [ "$bytes" -le $((41943040 + 262144)) ] || fail "$bytes bytes are fetched"
