@@ -30,6 +30,7 @@ enum {
 	HONEST_MS = 250,
 	PAUSE_MS = 100,		/* when the system gives no more */
 	GRACE_MS = 5000,
+	HASTE_MS = 1000,	/* after another signal */
 	LATE_MS = 10000,	/* for who is half-open when the last one
 				 * leaves, whatever --handshake-limit says */
 	WAIT_MS = 200,		/* in admit(), between looks at the client */
@@ -283,17 +284,21 @@ static void hush(struct clients *c, bool all)
 static void end_sessions(struct clients *c)
 {
 	const int before = signals;
-	const uint64_t until = conn_clock_ms() + GRACE_MS;
+	const uint64_t began = conn_clock_ms();
 	struct pollfd p[1];
-	uint64_t now;
+	uint64_t now, until;
 
 	atomic_store(&c->serving->server->stopping, true);
 	LOCKED(&c->lock);
 	pthread_cond_broadcast(&c->room);
 	hush(c, false);
-	/* After a second signal nobody waits any longer. */
-	while (c->count && signals == before &&
-	    (now = conn_clock_ms()) < until) {
+	for (;;) {
+		/* The first signal may well come twice: to the group, and
+		 * passed on by a parent. */
+		until = began + (signals == before ? GRACE_MS : HASTE_MS);
+		now = conn_clock_ms();
+		if (!c->count || now >= until)
+			break;
 		pthread_mutex_unlock(&c->lock);
 		wait_for(p, 1, (int)(until - now));
 		pthread_mutex_lock(&c->lock);
