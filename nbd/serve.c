@@ -138,20 +138,46 @@ static enum map_why why(const struct session *s, const struct request *req)
 	    req->len >= REPORT_MIN ? MAP_REPORT : MAP_READ;
 }
 
+/*
+ * Where holes are looked for, the end of the data is what it costs to find (a
+ * tmpfs walks there page by page), so it is remembered.  Where data became a
+ * hole since, the hole is read as the zeros it holds.
+ */
+static int map_read(struct replies *r, uint64_t off, uint64_t len,
+    enum map_why why, struct extent *e, struct error *err)
+{
+	struct image *img = r->session->export->image;
+	uint64_t ask = len;
+	int rc;
+
+	if (why == MAP_REPORT && off >= r->data_from && off < r->data_to) {
+		why = MAP_READ;
+		ask = len = min64(len, r->data_to - off);
+	} else if (why == MAP_REPORT) {
+		ask = img->size - off;
+	}
+	rc = image_map(img, off, ask, why, e, NULL, err);
+	if (!rc && why == MAP_REPORT && e->kind == EXTENT_DATA) {
+		r->data_from = off;
+		r->data_to = off + e->len;
+	}
+	e->len = min64(e->len, len);
+	return rc;
+}
+
 /* The extent at off; what follows it and is of its sort (zeros or not) is
  * counted in *run, at most len. */
-static int map_run(struct image *img, uint64_t off, uint64_t len,
+static int map_run(struct replies *r, uint64_t off, uint64_t len,
     enum map_why why, struct extent *first, uint64_t *run,
     struct error *err)
 {
 	struct extent e;
-	int rc = image_map(img, off, len, why, first, NULL, err);
+	int rc = map_read(r, off, len, why, first, err);
 
 	if (rc)
 		return rc;
 	for (*run = first->len; *run < len; *run += e.len) {
-		rc = image_map(img, off + *run, len - *run, why, &e, NULL,
-		    err);
+		rc = map_read(r, off + *run, len - *run, why, &e, err);
 		if (rc)
 			return rc;
 		if (is_hole(&e) != is_hole(first))
@@ -176,7 +202,7 @@ static int read_chunks(struct replies *r, const struct request *req,
 	int rc;
 
 	for (; left; off += run, left -= run) {
-		rc = map_run(x->image, x->off + off, left,
+		rc = map_run(r, x->off + off, left,
 		    why(r->session, req), &e, &run, &err);
 		if (rc)
 			goto failed;
@@ -233,7 +259,7 @@ static bool is_cold(const struct extent *e)
 }
 
 /* Is the range plain data of files, in few extents?  How many. */
-static unsigned map_files(const struct session *s, const struct request *req,
+static unsigned map_files(struct session *s, const struct request *req,
     bool may_block, struct extent *e)
 {
 	const struct export *x = s->export;
@@ -242,8 +268,8 @@ static unsigned map_files(const struct session *s, const struct request *req,
 	unsigned n = 0;
 
 	for (; left && n < SENDFILE_EXTENTS; n++) {
-		if (image_map(x->image, off, left, why(s, req), &e[n], NULL,
-		    &err) || e[n].kind != EXTENT_DATA ||
+		if (map_read(&s->out, off, left, why(s, req), &e[n], &err) ||
+		    e[n].kind != EXTENT_DATA ||
 		    e[n].store->fd < 0 || e[n].store->align > 1 ||
 		    !range_ok(e[n].host, e[n].len, store_size(e[n].store)) ||
 		    (!may_block && is_cold(&e[n])))

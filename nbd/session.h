@@ -59,6 +59,7 @@ struct replies {
 	struct session *session;
 	struct area area;
 	size_t len;		/* used */
+	uint64_t data_from, data_to; /* of the image: known to have no hole */
 };
 
 struct job;
