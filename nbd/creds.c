@@ -398,7 +398,11 @@ static int load_anon(struct tls *t, const char *dir, struct error *err)
 
 /* ---- all of it */
 
-/* GnuTLS has no anonymous key exchange in TLS 1.3. */
+/*
+ * GnuTLS has no anonymous key exchange in TLS 1.3.  With a key, where 256 bits
+ * do not go, it would take ChaCha20 before AES-128, at a fifth of the speed of
+ * processors that know AES; hence ChaCha20 last, and the server's order.
+ */
 static int load_priority(struct tls *t, const char *wanted, struct error *err)
 {
 	static const char *const more[] = {
@@ -411,7 +415,9 @@ static int load_priority(struct tls *t, const char *wanted, struct error *err)
 	int rc;
 
 	if (asprintf(&text, "%s%s:-VERS-SSL3.0:-VERS-TLS1.0:-VERS-TLS1.1:"
-	    "-VERS-DTLS-ALL", wanted ? wanted : "NORMAL", more[t->kind]) < 0) {
+	    "-VERS-DTLS-ALL%s", wanted ? wanted : "NORMAL", more[t->kind],
+	    wanted ? "" : ":-CHACHA20-POLY1305:+CHACHA20-POLY1305:"
+	    "%SERVER_PRECEDENCE") < 0) {
 		text = NULL;
 		return error_errno(err, ENOMEM, "credentials");
 	}
