@@ -15,6 +15,8 @@
  * in it, closing the image never ends.
  *
  * Requests end by the timeouts of cluster.c, flushing and closing by within().
+ * What neither ends is librbd's wait for the exclusive lock of an image, before
+ * the first write: with all OSDs gone just then, it lasts until they are back.
  * In a full pool librbd waits for room: what timed out is asked after, and told
  * as what it is.
  */
@@ -48,6 +50,7 @@ struct rbd {
 	rbd_image_t image;
 	uint64_t object;		/* size of one */
 	unsigned patience_s;		/* with a flush, and with closing */
+	_Atomic bool stuck;		/* a flush was left behind */
 	pthread_rwlock_t size_lock;
 	_Atomic uint64_t writes;	/* how many have begun or ended */
 	struct window window;
@@ -421,6 +424,7 @@ static int rbd_sync(struct store *st, struct error *err)
 	struct rbd *r = st->state;
 	int rc = within(r->image, r->patience_s, rbd_aio_flush);
 
+	r->stuck |= rc == -ETIMEDOUT;
 	return rc < 0 ? error_errno(err, -rc, "flushing '%s'", st->name) : 0;
 }
 
@@ -586,8 +590,13 @@ static int rbd_extent(struct store *st, uint64_t off, uint64_t len,
 static int rbd_close_store(struct store *st, struct error *err)
 {
 	struct rbd *r = st->state;
-	int rc = r->image ? within(r->image, r->patience_s, rbd_aio_close) : 0;
+	int rc = 0;
 
+	/* While a flush hangs librbd does not survive being closed. */
+	if (r->stuck)
+		rc = -ETIMEDOUT;
+	else if (r->image)
+		rc = within(r->image, r->patience_s, rbd_aio_close);
 	if (rc != -ETIMEDOUT)	/* else threads of librbd's use it still */
 		rbd_disconnect(&r->cluster);
 	pthread_rwlock_destroy(&r->size_lock);
@@ -626,7 +635,8 @@ static int open_image(struct store *st, const struct rbd_keys *k,
 
 	rados_conf_get(r->cluster.rados, "rados_osd_op_timeout", seconds,
 	    sizeof(seconds));
-	r->patience_s = 5 + 2 * (unsigned)strtoul(seconds, NULL, 10);
+	/* Closing takes several steps, and each of them may time out. */
+	r->patience_s = 10 + 6 * (unsigned)strtoul(seconds, NULL, 10);
 	if (st->writable && rbd_is_full(&r->cluster))
 		return say_full(k, err);
 	rc = st->writable ? rbd_open(r->cluster.io, k->image, &r->image, NULL) :

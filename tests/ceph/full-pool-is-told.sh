@@ -40,7 +40,7 @@ echo quit >&$to
 exec {to}>&-
 rc=0
 wait $io || rc=$?
-[ $rc -ne 0 ] || fail "writing to a full pool ended well"
+[ $rc -eq 1 ] || fail "writing to a full pool ended with $rc"
 grep -q 'No space left on device' out
 
 ceph_quiet osd pool set-quota "$POOL" max_bytes 0
