@@ -264,9 +264,26 @@ static int block_signals(sigset_t *set)
 	return signalfd(-1, set, SFD_CLOEXEC);
 }
 
+static void on_signal(int sig)
+{
+}
+
+/* Unmounted by others: who sends a signal now wants no more than what we do
+ * already. */
+static void forgive_one(const sigset_t *set)
+{
+	const struct sigaction once = { .sa_handler = on_signal,
+	    .sa_flags = SA_RESETHAND | SA_RESTART };
+
+	for (int sig = 1; sig < NSIG; sig++)
+		if (sigismember(set, sig) == 1)
+			sigaction(sig, &once, NULL);
+}
+
 static bool serve(struct cli *cli, struct export *x, const struct settings *s,
     int ready)
 {
+	bool asked = false;
 	sigset_t set;
 	AUTO_CLOSE int signals = block_signals(&set);
 	struct signalfd_siginfo info;
@@ -284,11 +301,14 @@ static bool serve(struct cli *cli, struct export *x, const struct settings *s,
 	if (ok) {
 		if (ready >= 0)
 			be_daemon(ready);
-		if (loop_wait(l, signals) &&
-		    read(signals, &info, sizeof(info)) > 0)
+		asked = loop_wait(l, signals) &&
+		    read(signals, &info, sizeof(info)) > 0;
+		if (asked)
 			loop_unmount(l);
 	}
-	/* The next one of them ends us at once: the image may be far away. */
+	if (!asked)
+		forgive_one(&set);
+	/* The next one ends us at once: the image may be far away. */
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	return loop_stop(l) && ok;
 }
