@@ -142,9 +142,6 @@ static int find_protocol(const char *name, const struct protocol **proto,
 		return 0;
 	if ((rc = protocol_by_scheme(name, proto, err)))
 		return rc;
-	if (!*proto)
-		return error_set(err, EINVAL, "Unknown protocol '%.*s'",
-		    (int)name_scheme_len(name), name);
 	if (!(*proto)->create)
 		return error_set(err, ENOTSUP, "Protocol driver '%s' does not "
 		    "support image creation", (*proto)->drivers[0]);

@@ -209,12 +209,7 @@ static int choose_store(const char *name, struct opts *file,
 	if (*path)
 		return 0;
 	*remote = name;
-	if ((rc = protocol_by_scheme(name, proto, err)))
-		return rc;
-	if (!*proto)
-		return error_set(err, EINVAL, "Unknown protocol '%.*s'",
-		    (int)name_scheme_len(name), name);
-	return 0;
+	return protocol_by_scheme(name, proto, err);
 }
 
 /* The file under a layer, as its options say: "file.filename=x",

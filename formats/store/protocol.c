@@ -143,7 +143,13 @@ int protocol_by_driver(const char *driver, const struct protocol **p,
 int protocol_by_scheme(const char *name, const struct protocol **p,
     struct error *err)
 {
-	return find(name, name_scheme_len(name), true, p, err);
+	size_t len = name_scheme_len(name);
+	int rc = find(name, len, true, p, err);
+
+	if (!rc && !*p)
+		rc = error_set(err, EINVAL, "Unknown protocol '%.*s'",
+		    (int)len, name);
+	return rc;
 }
 
 /* ---- compressed files */

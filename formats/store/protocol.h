@@ -63,10 +63,10 @@ struct module {
 	    (const struct protocol *const []){ __VA_ARGS__, NULL } }
 
 /*
- * Is there such a driver or scheme, built in or not?  Then *p is its protocol,
- * loaded now if need be: one clear error when its module is missing or does
- * not fit.  Returns 0 with *p NULL for names nobody knows.  Thread-safe;
- * modules stay loaded.
+ * The protocol of a driver, or of a name with a scheme; its module is loaded
+ * now if need be: one clear error when that is missing or does not fit.  A
+ * scheme nobody knows is EINVAL, a driver nobody knows 0 with *p NULL.
+ * Thread-safe; modules stay loaded.
  */
 int protocol_by_driver(const char *driver, const struct protocol **,
     struct error *);
