@@ -2,7 +2,7 @@
 /*
  * session.c - one connection from accept to close
  *
- * The loop: receive what there is, serve all of it, send all replies.  A
+ * The loop: receive what there is, serve all of it, send the replies.  A
  * client with one request under way costs three system calls for each; one
  * with many shares two of them.
  */
@@ -84,20 +84,27 @@ static int receive(struct session *s, bool *resting)
 	return rc;
 }
 
+/* Replies do not wait for the end of what was received: the client works on
+ * some of them while we go on with the rest. */
 static int transmit(struct session *s)
 {
 	bool resting = false;
+	unsigned served = 0;
 	struct request req;
 	int rc;
 
 	conn_patience(&s->conn, SILENCE_MS);
 	for (;;) {
 		rc = request_take(s, &req);
-		if (rc == 1)
+		if (rc == 1) {
 			rc = serve_one(s, &req);
-		else if (rc == -EAGAIN)
+			served++;
+		} else if (rc == -EAGAIN) {
 			rc = receive(s, &resting);
-		if (!rc && s->out.len >= SEND_AT)
+		}
+		if (!s->out.len)
+			served = 0;
+		if (!rc && (s->out.len >= SEND_AT || served == SEND_EACH))
 			rc = replies_send(&s->out);
 		if (rc)
 			return rc;

@@ -23,7 +23,8 @@ enum {
 					 * more: the client is dropped */
 	IN_SIZE = 256 << 10,		/* requests, with small payloads */
 	INLINE_MAX = 64 << 10,		/* larger payloads: in their own area */
-	SEND_AT = 128 << 10,		/* replies waiting: send them */
+	SEND_AT = 32 << 10,		/* replies waiting: send them, ... */
+	SEND_EACH = 8,			/* ... and after so many requests */
 	KEEP_MAX = 5 << 20,		/* an area that is larger is given back
 					 * after use */
 	SILENCE_MS = 1000,		/* then all of them are */
