@@ -3,8 +3,12 @@
  * rbd.c - images in a Ceph cluster, by librbd: rbd:pool/image
  *
  * Every request is librbd's asynchronous one, waited for by the thread that
- * makes it (a batch: all begun, then all waited for), so callers run in
- * parallel and librbd spreads their objects over the cluster.
+ * makes it (a batch: begun in order, some ahead of what is waited for), so
+ * callers run in parallel and librbd spreads their objects over the cluster.
+ *
+ * librbd may keep a request for ever, and its buffer with it.  So the buffer
+ * is ours, and a request that is not heard of is left behind with it: see
+ * call.h.  From then on the store is dead, and all that follows fails at once.
  *
  * An image of librbd ends where it was told to; what is written behind its end
  * is cut off without a word.  So whoever writes past the end grows it first,
@@ -14,258 +18,200 @@
  * callers are parallel without it, and when the cluster does not take what is
  * in it, closing the image never ends.
  *
- * Requests end by the timeouts of cluster.c, flushing and closing by within().
- * What neither ends is librbd's wait for the exclusive lock of an image, before
- * the first write: with all OSDs gone just then, it lasts until they are back.
  * In a full pool librbd waits for room: what timed out is asked after, and told
  * as what it is.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <rbd/librbd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/auto.h"
-#include "modules/rbd/cluster.h"
-#include "store/protocol.h"
+#include "modules/rbd/rbd.h"
 
 /* What one call of librbd is given: it keeps a list of all objects. */
 #define ZERO_STEP (1 * GIB)
-
-struct run { uint64_t off, end; };	/* of data */
-
-/* What was last found out about holes. */
-struct window {
-	pthread_mutex_t lock;		/* guards the rest; last of all */
-	uint64_t off, end;		/* what runs[] is about; empty: none */
-	uint64_t writes, made_ms;	/* when it was asked for */
-	struct run *runs;		/* in order, with holes between */
-	size_t n, room;
-};
-
-struct rbd {
-	struct rbd_cluster cluster;
-	rbd_image_t image;
-	uint64_t object;		/* size of one */
-	unsigned patience_s;		/* with a flush, and with closing */
-	_Atomic bool stuck;		/* a flush was left behind */
-	pthread_rwlock_t size_lock;
-	_Atomic uint64_t writes;	/* how many have begun or ended */
-	struct window window;
-};
-
-/* ---- names: rbd:pool/[namespace/]image[@snapshot][:key=value]... */
-
-/* The text up to an unescaped "stop" or the end, a backslash before any letter
- * taken away; *rest is behind the stop, NULL when there was none. */
-static char *take_token(const char *text, char stop, const char **rest)
-{
-	char *token = malloc(strlen(text) + 1), *to = token;
-
-	if (!token)
-		return NULL;
-	for (; *text && *text != stop; text++) {
-		if (*text == '\\' && text[1])
-			text++;
-		*to++ = *text;
-	}
-	*to = '\0';
-	*rest = *text ? text + 1 : NULL;
-	return token;
-}
-
-/* The unescaped "c" in text before an unescaped "stop" (0: its end). */
-static bool has_letter(const char *text, char c, char stop)
-{
-	for (; *text && *text != stop; text++) {
-		if (*text == c)
-			return true;
-		if (*text == '\\' && text[1])
-			text++;
-	}
-	return false;
-}
-
-/* Moves *text behind the token it begins with, which becomes the value of
- * key. */
-static int take_part(const char **text, char stop, struct opts *o,
-    const char *key, struct error *err)
-{
-	AUTO_FREE char *token = take_token(*text, stop, text);
-
-	if (!token)
-		return error_errno(err, ENOMEM, "options");
-	if (!*token)
-		return error_set(err, EINVAL, "the name has an empty %s", key);
-	return opts_set(o, key, token, err);
-}
-
-/* key=value: id and conf are ours, all others the cluster's configuration;
- * they are passed on as "=key". */
-static int take_setting(const char **text, struct opts *o, struct error *err)
-{
-	AUTO_FREE char *pair = take_token(*text, ':', text), *key = NULL;
-	char *value = pair ? strchr(pair, '=') : NULL;
-
-	if (!pair)
-		return error_errno(err, ENOMEM, "options");
-	if (!value || value == pair)
-		return error_set(err, EINVAL,
-		    "'%s' is not of the form KEY=VALUE", pair);
-	*value++ = '\0';
-	if (!strcmp(pair, "id"))
-		return opts_set(o, "user", value, err);
-	if (!strcmp(pair, "conf"))
-		return opts_set(o, "conf", value, err);
-	if (asprintf(&key, "=%s", pair) < 0) {
-		key = NULL;
-		return error_errno(err, ENOMEM, "options");
-	}
-	return opts_set(o, key, value, err);
-}
-
-static int parse(const char *name, struct opts *o, struct error *err)
-{
-	const char *text = strchr(name, ':') + 1;
-	bool has_snapshot;
-	char stop;
-	int rc;
-
-	if (!has_letter(text, '/', ':'))
-		return error_set(err, EINVAL, "'%s' is not of the form "
-		    "rbd:POOL/[NAMESPACE/]IMAGE[@SNAPSHOT][:KEY=VALUE]...",
-		    name);
-	if ((rc = take_part(&text, '/', o, "pool", err)))
-		return rc;
-	has_snapshot = text && has_letter(text, '@', ':');
-	stop = has_snapshot ? '@' : ':';
-	if (text && has_letter(text, '/', stop) &&
-	    (rc = take_part(&text, '/', o, "namespace", err)))
-		return rc;
-	if ((rc = take_part(&text, stop, o, "image", err)) ||
-	    (has_snapshot && (rc = take_part(&text, ':', o, "snapshot", err))))
-		return rc;
-	while (text && *text)
-		if ((rc = take_setting(&text, o, err)))
-			return rc;
-	return 0;
-}
+/* Of data: one call, and all that are under way for one batch. */
+#define PIECE_MAX (4 * MIB)
+#define AHEAD_MAX (64 * MIB)
 
 /* ---- requests */
 
-/* Waits for one that was begun by a call that returned "begun". */
-static ssize_t finish(rbd_completion_t c, int begun)
+/* What librbd's error is to be called: a lock that is not to be had is EROFS to
+ * it, a full pool a timeout.  When the cluster is lost that is asked once: it
+ * takes its time, too. */
+static int reason(struct store *st, int rc)
 {
-	ssize_t rc = begun;
+	struct rbd *r = st->state;
 
-	if (!begun) {
-		rbd_aio_wait_for_complete(c);
-		rc = rbd_aio_get_return_value(c);
-	}
-	rbd_aio_release(c);
+	if (rc == -EROFS)
+		return -EBUSY;
+	if (rc != -ETIMEDOUT)
+		return rc;
+	if ((rc = atomic_load(&r->reason)))
+		return rc;
+	rc = st->writable && rbd_is_full(&r->cluster) ? -ENOSPC : -ETIMEDOUT;
+	if (atomic_load(&r->cluster.patience.lost))
+		atomic_store(&r->reason, rc);
 	return rc;
 }
 
-static int new_completion(rbd_completion_t *c)
+int rbd_failed(struct store *st, const char *doing, uint64_t off, int rc,
+    struct error *err)
 {
-	return rbd_aio_create_completion(NULL, NULL, c);
+	rc = reason(st, rc);
+	return error_errno(err, -rc, "%s '%s' at offset %" PRIu64, doing,
+	    st->name, off);
 }
 
-/*
- * A flush and the closing may never end: librbd retries what timed out, and
- * they wait for it.  These two touch no memory of the caller's, so they can be
- * left behind; whoever comes last frees this.
- */
-struct waiter {
-	pthread_mutex_t lock;
-	pthread_cond_t cond;
-	bool done, left;
+static bool lost(const struct rbd *r)
+{
+	return atomic_load(&r->cluster.patience.lost);
+}
+
+/* A part of a request of a batch. */
+struct piece {
+	struct call call;
+	struct piece *next;
+	struct store_req *req;
+	uint64_t skip;			/* of the request's bytes */
+	size_t len;
+	uint8_t data[];
 };
 
-static void free_waiter(struct waiter *w)
+/* Between a piece and the memory of its request. */
+static void copy(struct piece *p)
 {
-	pthread_cond_destroy(&w->cond);
-	pthread_mutex_destroy(&w->lock);
-	free(w);
-}
+	const struct iovec *iov = p->req->iov;
+	uint64_t skip = p->skip;
+	size_t done = 0;
 
-static void on_done(rbd_completion_t c, void *arg)
-{
-	struct waiter *w = arg;
-	bool left;
-
-	pthread_mutex_lock(&w->lock);
-	w->done = true;
-	left = w->left;
-	pthread_cond_signal(&w->cond);
-	pthread_mutex_unlock(&w->lock);
-	if (left)
-		free_waiter(w);
-}
-
-/* begin: rbd_aio_flush or rbd_aio_close.  -ETIMEDOUT: left behind. */
-static int within(rbd_image_t image, unsigned seconds,
-    int (*begin)(rbd_image_t, rbd_completion_t))
-{
-	struct waiter *w = calloc(1, sizeof(*w));
-	struct timespec until;
-	rbd_completion_t c;
-	int rc;
-
-	if (!w)
-		return -ENOMEM;
-	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->cond, NULL);
-	rc = rbd_aio_create_completion(w, on_done, &c);
-	if (rc) {
-		free_waiter(w);
-		return rc;
-	}
-	rc = begin(image, c);
-	if (rc) {
-		rbd_aio_release(c);
-		free_waiter(w);
-		return rc;
-	}
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += seconds;
-	pthread_mutex_lock(&w->lock);
-	while (!w->done && !rc)
-		rc = pthread_cond_timedwait(&w->cond, &w->lock, &until);
-	w->left = !w->done;
-	rc = w->left ? -ETIMEDOUT : 0;
-	pthread_mutex_unlock(&w->lock);
-	if (!rc) {
-		rbd_aio_wait_for_complete(c);	/* on_done() has returned */
-		rc = (int)rbd_aio_get_return_value(c);
-		free_waiter(w);
-	}
-	rbd_aio_release(c);
-	return rc;
-}
-
-/* Zeros where a read found the end: all bytes from "skip" on. */
-static void zero_from(const struct iovec *iov, int n, uint64_t skip)
-{
-	for (; n--; iov++) {
-		if (skip < iov->iov_len)
-			memset((uint8_t *)iov->iov_base + skip, 0,
+	for (; done < p->len; iov++) {
+		if (skip < iov->iov_len) {
+			uint8_t *at = (uint8_t *)iov->iov_base + skip;
+			size_t n = (size_t)min64(p->len - done,
 			    iov->iov_len - skip);
+
+			if (p->req->write)
+				memcpy(p->data + done, at, n);
+			else
+				memcpy(at, p->data + done, n);
+			done += n;
+		}
 		skip -= min64(skip, iov->iov_len);
 	}
 }
 
-static int failed(struct store *st, const char *doing, uint64_t off,
-    ssize_t rc, struct error *err)
+/* Behind the end there is nothing to ask librbd for. */
+static int begin(struct store *st, struct piece *p)
 {
 	struct rbd *r = st->state;
+	struct call *c = &p->call;
+	uint64_t off = p->req->off + p->skip;
+	int rc;
 
-	if (rc == -ETIMEDOUT && st->writable && rbd_is_full(&r->cluster))
-		rc = -ENOSPC;
-	return error_errno(err, (int)-rc, "%s '%s' at offset %" PRIu64, doing,
-	    st->name, off);
+	if (!p->req->write && off >= store_size(st)) {
+		sem_post(&c->done);
+		return 0;
+	}
+	if (lost(r))
+		return -ETIMEDOUT;
+	if ((rc = call_prepare(c)))
+		return rc;
+	if (p->req->write)
+		copy(p);
+	call_begun(c, p->req->write ?
+	    rbd_aio_write(r->image, off, p->len, (char *)p->data,
+	    c->completion) :
+	    rbd_aio_read(r->image, off, p->len, (char *)p->data,
+	    c->completion));
+	return 0;
+}
+
+/* A new piece of q; NULL: q->ret says why. */
+static struct piece *new_piece(struct store *st, struct store_req *q,
+    uint64_t skip, uint64_t len)
+{
+	struct piece *p;
+
+	len = min64(len, PIECE_MAX - (q->off + skip) % PIECE_MAX);
+	p = call_new(sizeof(*p), (size_t)len);
+	if (!p) {
+		q->ret = -ENOMEM;
+		return NULL;
+	}
+	p->req = q;
+	p->skip = skip;
+	p->len = (size_t)len;
+	q->ret = begin(st, p);
+	if (!q->ret)
+		return p;
+	call_free(&p->call);
+	return NULL;
+}
+
+/* Ends the oldest of the list.  That it succeeded is news of those behind it;
+ * that it failed is not: librbd tries for each of them what all wait for. */
+static void end_first(struct rbd *r, struct piece **list, uint64_t *ahead)
+{
+	struct piece *p = *list;
+	struct store_req *q = p->req;
+	size_t got;
+
+	*list = p->next;
+	*ahead -= p->len;
+	if (!call_wait(&p->call, &r->cluster.patience)) {
+		q->ret = -ETIMEDOUT;
+		return;
+	}
+	if (p->call.ret < 0) {
+		q->ret = (int)p->call.ret;
+	} else {
+		if (*list)
+			call_news(0, 0, &(*list)->call);
+		if (!q->write) {	/* zeros where it found the end */
+			got = min64((uint64_t)p->call.ret, p->len);
+			memset(p->data + got, 0, p->len - got);
+			copy(p);
+		}
+	}
+	call_free(&p->call);
+}
+
+struct resizing {
+	struct call call;
+	rbd_image_t image;
+	uint64_t size;
+};
+
+static ssize_t do_resize(struct call *c)
+{
+	struct resizing *z = (struct resizing *)c;
+
+	return rbd_resize_with_progress(z->image, z->size, call_news, c);
+}
+
+/* With size_lock. */
+static int resize(struct store *st, uint64_t size)
+{
+	struct rbd *r = st->state;
+	struct resizing *z;
+	int rc;
+
+	if (lost(r))
+		return reason(st, -ETIMEDOUT);
+	z = call_new(sizeof(*z), 0);
+	if (!z)
+		return -ENOMEM;
+	z->image = r->image;
+	z->size = size;
+	call_run(&z->call, do_resize);
+	rc = (int)call_end(&z->call, &r->cluster.patience);
+	if (!rc)
+		atomic_store(&st->size, size);
+	return reason(st, rc);
 }
 
 /* Grows the image, by whole objects, to hold [0, end). */
@@ -279,28 +225,49 @@ static int make_room(struct store *st, uint64_t end, struct error *err)
 		return 0;
 	size = align_up(end, r->object);
 	pthread_rwlock_wrlock(&r->size_lock);
-	if (end > store_size(st)) {
-		rc = rbd_resize(r->image, size);
-		if (!rc)
-			atomic_store(&st->size, size);
-	}
+	if (end > store_size(st))
+		rc = resize(st, size);
 	pthread_rwlock_unlock(&r->size_lock);
 	return rc ? error_errno(err, -rc, "growing '%s' to %" PRIu64 " bytes",
 	    st->name, size) : 0;
 }
 
-/*
- * All are begun before any is waited for.  Their number is the caller's; their
- * data is bounded by librados (objecter_inflight_op_bytes).
- */
+/* Pieces are begun in order, and the oldest waited for when AHEAD_MAX are under
+ * way. */
+static void move(struct store *st, struct store_req *reqs, unsigned n)
+{
+	struct rbd *r = st->state;
+	struct piece *list = NULL, **last = &list, *p;
+	uint64_t ahead = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct store_req *q = &reqs[i];
+		uint64_t len = iov_total(q->iov, q->n);
+
+		q->ret = 0;
+		for (uint64_t skip = 0; skip < len && !q->ret; skip += p->len) {
+			while (ahead >= AHEAD_MAX)
+				end_first(r, &list, &ahead);
+			if (!list)
+				last = &list;
+			p = new_piece(st, q, skip, len - skip);
+			if (!p)
+				break;
+			*last = p;
+			last = &p->next;
+			ahead += p->len;
+		}
+	}
+	while (list)
+		end_first(r, &list, &ahead);
+}
+
 static int rbd_submit(struct store *st, struct store_req *reqs, unsigned n,
     struct error *err)
 {
 	struct rbd *r = st->state;
-	AUTO_FREE struct { rbd_completion_t c; int begun; } *of =
-	    calloc(n, sizeof(*of));
 	uint64_t end = 0;
-	int rc = 0;
+	int rc;
 
 	for (unsigned i = 0; i < n; i++)
 		if (reqs[i].write)
@@ -308,45 +275,26 @@ static int rbd_submit(struct store *st, struct store_req *reqs, unsigned n,
 			    iov_total(reqs[i].iov, reqs[i].n));
 	if (end)
 		atomic_fetch_add(&r->writes, 1);
-	rc = of ? make_room(st, end, err) : error_errno(err, ENOMEM, "batch");
+	rc = make_room(st, end, err);
 	if (rc) {
 		for (unsigned i = 0; i < n; i++)
 			reqs[i].ret = rc;
 		return rc;
 	}
 	pthread_rwlock_rdlock(&r->size_lock);
-	for (unsigned i = 0; i < n; i++) {
-		struct store_req *q = &reqs[i];
-
-		q->ret = 0;
-		if (!q->write && q->off >= store_size(st)) {
-			zero_from(q->iov, q->n, 0);
-			continue;
-		}
-		q->ret = new_completion(&of[i].c);
-		if (q->ret)
-			continue;
-		of[i].begun = q->write ?
-		    rbd_aio_writev(r->image, q->iov, q->n, q->off, of[i].c) :
-		    rbd_aio_readv(r->image, q->iov, q->n, q->off, of[i].c);
-	}
-	for (unsigned i = 0; i < n; i++) {
-		struct store_req *q = &reqs[i];
-		ssize_t got;
-
-		if (of[i].c) {
-			got = finish(of[i].c, of[i].begun);
-			q->ret = got < 0 ? (int)got : 0;
-			if (got >= 0 && !q->write)
-				zero_from(q->iov, q->n, (uint64_t)got);
-		}
-		if (q->ret)
-			rc = q->ret = failed(st, q->write ? "writing" :
-			    "reading", q->off, q->ret, err);
-	}
+	move(st, reqs, n);
 	pthread_rwlock_unlock(&r->size_lock);
 	if (end)
 		atomic_fetch_add(&r->writes, 1);
+	for (unsigned i = 0; i < n; i++) {
+		struct store_req *q = &reqs[i];
+
+		if (q->ret && !rc)
+			rc = rbd_failed(st, q->write ? "writing" : "reading",
+			    q->off, q->ret, err);
+		if (q->ret == -ETIMEDOUT)
+			q->ret = rc;
+	}
 	return rc;
 }
 
@@ -366,36 +314,58 @@ static int rbd_pwritev(struct store *st, const struct iovec *iov, int n,
 	return rbd_submit(st, &q, 1, err);
 }
 
+/* For a request without data. */
+static int prepare(const struct rbd *r, struct call **c)
+{
+	int rc;
+
+	if (lost(r))
+		return -ETIMEDOUT;
+	*c = call_new(sizeof(**c), 0);
+	rc = *c ? call_prepare(*c) : -ENOMEM;
+	if (rc)
+		call_free(*c);
+	return rc;
+}
+
 /* zeroes: they must be zeros; else librbd may leave what is no whole object
  * (or rbd_discard_granularity_bytes). */
+static int clear_step(struct rbd *r, uint64_t off, uint64_t len, bool zeroes,
+    int flags)
+{
+	struct call *c;
+	int rc = prepare(r, &c);
+
+	if (rc)
+		return rc;
+	call_begun(c, zeroes ? rbd_aio_write_zeroes(r->image, off, len,
+	    c->completion, flags, 0) :
+	    rbd_aio_discard(r->image, off, len, c->completion));
+	rc = (int)call_end(c, &r->cluster.patience);
+	return rc > 0 ? 0 : rc;
+}
+
 static int clear(struct store *st, uint64_t off, uint64_t len, bool zeroes,
     int flags, struct error *err)
 {
 	struct rbd *r = st->state;
-	rbd_completion_t c;
-	ssize_t rc = 0;
+	int rc = 0;
 
 	atomic_fetch_add(&r->writes, 1);
 	pthread_rwlock_rdlock(&r->size_lock);
 	while (len && !rc) {
 		uint64_t step = min64(len, ZERO_STEP - off % ZERO_STEP);
 
-		rc = new_completion(&c);
-		if (rc)
-			break;
-		rc = finish(c, zeroes ? rbd_aio_write_zeroes(r->image, off,
-		    step, c, flags, 0) :
-		    rbd_aio_discard(r->image, off, step, c));
-		if (rc >= 0) {
-			rc = 0;
+		rc = clear_step(r, off, step, zeroes, flags);
+		if (!rc) {
 			off += step;
 			len -= step;
 		}
 	}
 	pthread_rwlock_unlock(&r->size_lock);
 	atomic_fetch_add(&r->writes, 1);
-	return rc ? failed(st, zeroes ? "writing zeros to" : "discarding in",
-	    off, rc, err) : 0;
+	return rc ? rbd_failed(st, zeroes ? "writing zeros to" :
+	    "discarding in", off, rc, err) : 0;
 }
 
 static int rbd_zero(struct store *st, uint64_t off, uint64_t len,
@@ -419,13 +389,22 @@ static int rbd_punch(struct store *st, uint64_t off, uint64_t len,
 	return clear(st, off, len, false, 0, err);
 }
 
+static int flush(struct rbd *r)
+{
+	struct call *c;
+	int rc = prepare(r, &c);
+
+	if (rc)
+		return rc;
+	call_begun(c, rbd_aio_flush(r->image, c->completion));
+	return (int)call_end(c, &r->cluster.patience);
+}
+
 static int rbd_sync(struct store *st, struct error *err)
 {
-	struct rbd *r = st->state;
-	int rc = within(r->image, r->patience_s, rbd_aio_flush);
+	int rc = reason(st, flush(st->state));
 
-	r->stuck |= rc == -ETIMEDOUT;
-	return rc < 0 ? error_errno(err, -rc, "flushing '%s'", st->name) : 0;
+	return rc ? error_errno(err, -rc, "flushing '%s'", st->name) : 0;
 }
 
 static int rbd_resize_store(struct store *st, uint64_t size,
@@ -438,151 +417,10 @@ static int rbd_resize_store(struct store *st, uint64_t size,
 		return error_set(err, ENOTSUP, "Unsupported preallocation mode "
 		    "'%s'", prealloc == PREALLOC_FULL ? "full" : "falloc");
 	pthread_rwlock_wrlock(&r->size_lock);
-	rc = rbd_resize(r->image, size);
-	if (!rc)
-		atomic_store(&st->size, size);
+	rc = resize(st, size);
 	atomic_fetch_add(&r->writes, 1);
 	pthread_rwlock_unlock(&r->size_lock);
 	return rc ? error_errno(err, -rc, "resizing '%s'", st->name) : 0;
-}
-
-/* ---- holes */
-
-/*
- * librbd tells which parts of a range differ from nothing, in no order, so a
- * whole window is asked for and sorted; who walks an image then has the next
- * answers from memory.  Others may write to the image, too: an answer is kept
- * for a second, and not past a write of our own.
- *
- * With a good object map (fast-diff) the answer costs next to nothing and is
- * in whole objects; without one every object is asked, for what is in it.
- */
-enum { FAST_OBJECTS = 65536, SLOW_OBJECTS = 64, RUNS_MAX = 65536 };
-enum { KEEP_MS = 1000 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-static int on_run(uint64_t off, size_t len, int exists, void *arg)
-{
-	struct window *w = arg;
-	struct run *last = w->n ? &w->runs[w->n - 1] : NULL, *more;
-
-	if (!exists)
-		return 0;
-	if (last && last->end == off) {
-		last->end += len;
-		return 0;
-	}
-	if (w->n == w->room) {
-		size_t room = w->room ? w->room * 2 : 64;
-
-		more = room <= RUNS_MAX ?
-		    realloc(w->runs, room * sizeof(*more)) : NULL;
-		if (!more)
-			return -ENOMEM;
-		w->runs = more;
-		w->room = room;
-	}
-	w->runs[w->n++] = (struct run){ off, off + len };
-	return 0;
-}
-
-static int by_offset(const void *a, const void *b)
-{
-	const struct run *x = a, *y = b;
-
-	return (x->off > y->off) - (x->off < y->off);
-}
-
-/* Sorted, and what touches or overlaps made one. */
-static void tidy(struct window *w)
-{
-	size_t n = 0;
-
-	if (w->n)
-		qsort(w->runs, w->n, sizeof(*w->runs), by_offset);
-	for (size_t i = 0; i < w->n; i++)
-		if (n && w->runs[i].off <= w->runs[n - 1].end)
-			w->runs[n - 1].end = max64(w->runs[n - 1].end,
-			    w->runs[i].end);
-		else
-			w->runs[n++] = w->runs[i];
-	w->n = n;
-}
-
-static bool has_fast_diff(rbd_image_t image)
-{
-	uint64_t features, flags;
-
-	return !rbd_get_features(image, &features) &&
-	    (features & RBD_FEATURE_FAST_DIFF) &&
-	    !rbd_get_flags(image, &flags) &&
-	    !(flags & RBD_FLAG_FAST_DIFF_INVALID);
-}
-
-/* The window that begins with off's object.  With w->lock. */
-static int look(struct store *st, uint64_t off, struct error *err)
-{
-	struct rbd *r = st->state;
-	struct window *w = &r->window;
-	bool fast = has_fast_diff(r->image);
-	uint64_t span;
-	int rc;
-
-	w->n = 0;
-	w->end = 0;
-	w->writes = atomic_load(&r->writes);
-	w->made_ms = now_ms();
-	w->off = align_down(off, r->object);
-	span = min64(r->object * (fast ? FAST_OBJECTS : SLOW_OBJECTS),
-	    store_size(st) - w->off);
-	rc = rbd_diff_iterate2(r->image, NULL, w->off, span, 1, fast, on_run,
-	    w);
-	if (rc == -ENOMEM && !fast) {	/* too many pieces in the objects */
-		w->n = 0;
-		rc = rbd_diff_iterate2(r->image, NULL, w->off, span, 1, 1,
-		    on_run, w);
-	}
-	if (rc)
-		return failed(st, "finding the holes of", off, rc, err);
-	tidy(w);
-	w->end = w->off + span;
-	return 0;
-}
-
-static int rbd_extent(struct store *st, uint64_t off, uint64_t len,
-    bool *data, uint64_t *run, struct error *err)
-{
-	struct rbd *r = st->state;
-	struct window *w = &r->window;
-	size_t low = 0, high;
-	uint64_t end;
-	int rc;
-
-	LOCKED(&w->lock);
-	if ((off < w->off || off >= w->end || w->writes !=
-	    atomic_load(&r->writes) || now_ms() - w->made_ms >= KEEP_MS) &&
-	    (rc = look(st, off, err)))
-		return rc;
-	for (high = w->n; low < high;) {	/* the first that ends after */
-		size_t mid = (low + high) / 2;
-
-		if (w->runs[mid].end > off)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	*data = low < w->n && w->runs[low].off <= off;
-	end = low == w->n ? w->end : *data ? w->runs[low].end :
-	    w->runs[low].off;
-	*run = min64(min64(end, w->end) - off, len);
-	return 0;
 }
 
 /* ---- opening, creating */
@@ -590,15 +428,8 @@ static int rbd_extent(struct store *st, uint64_t off, uint64_t len,
 static int rbd_close_store(struct store *st, struct error *err)
 {
 	struct rbd *r = st->state;
-	int rc = 0;
+	int rc = rbd_disconnect(&r->cluster, r->image);
 
-	/* While a flush hangs librbd does not survive being closed. */
-	if (r->stuck)
-		rc = -ETIMEDOUT;
-	else if (r->image)
-		rc = within(r->image, r->patience_s, rbd_aio_close);
-	if (rc != -ETIMEDOUT)	/* else threads of librbd's use it still */
-		rbd_disconnect(&r->cluster);
 	pthread_rwlock_destroy(&r->size_lock);
 	pthread_mutex_destroy(&r->window.lock);
 	free(r->window.runs);
@@ -625,31 +456,98 @@ static int say_full(const struct rbd_keys *k, struct error *err)
 	    k->pool);
 }
 
+/* What is done to an image by name, opening it for one. */
+struct by_name {
+	struct call call;
+	rados_ioctx_t io;
+	char *image, *snapshot;		/* our own */
+	uint64_t size;			/* of a new one */
+	bool writable;
+	rbd_image_t opened;
+	rbd_image_info_t info;
+};
+
+static void free_by_name(struct by_name *b)
+{
+	free(b->image);
+	free(b->snapshot);
+	call_free(&b->call);
+}
+
+/* NULL: no memory. */
+static struct by_name *new_by_name(const struct rbd_cluster *c,
+    const struct rbd_keys *k)
+{
+	struct by_name *b = call_new(sizeof(*b), 0);
+
+	if (!b)
+		return NULL;
+	b->io = c->io;
+	b->image = strdup(k->image);
+	b->snapshot = k->snapshot ? strdup(k->snapshot) : NULL;
+	if (b->image && (b->snapshot || !k->snapshot))
+		return b;
+	free_by_name(b);
+	return NULL;
+}
+
+static ssize_t do_open(struct call *c)
+{
+	struct by_name *b = (struct by_name *)c;
+	int rc = b->writable ? rbd_open(b->io, b->image, &b->opened, NULL) :
+	    rbd_open_read_only(b->io, b->image, &b->opened, b->snapshot);
+
+	if (rc)
+		return rc;
+	rc = rbd_stat(b->opened, &b->info, sizeof(b->info));
+	if (rc)
+		rbd_close(b->opened);
+	return rc;
+}
+
+static ssize_t do_create(struct call *c)
+{
+	struct by_name *b = (struct by_name *)c;
+	rbd_image_options_t options;
+	int rc;
+
+	rbd_image_options_create(&options);	/* none: as configured */
+	rc = rbd_create4(b->io, b->image, b->size, options);
+	rbd_image_options_destroy(options);
+	return rc;
+}
+
+static ssize_t do_remove(struct call *c)
+{
+	struct by_name *b = (struct by_name *)c;
+
+	return rbd_remove_with_progress(b->io, b->image, call_news, c);
+}
+
 static int open_image(struct store *st, const struct rbd_keys *k,
     struct error *err)
 {
 	struct rbd *r = st->state;
-	char seconds[32] = "";
+	struct by_name *b;
 	rbd_image_info_t info;
 	int rc;
 
-	rados_conf_get(r->cluster.rados, "rados_osd_op_timeout", seconds,
-	    sizeof(seconds));
-	/* Closing takes several steps, and each of them may time out. */
-	r->patience_s = 10 + 6 * (unsigned)strtoul(seconds, NULL, 10);
 	if (st->writable && rbd_is_full(&r->cluster))
 		return say_full(k, err);
-	rc = st->writable ? rbd_open(r->cluster.io, k->image, &r->image, NULL) :
-	    rbd_open_read_only(r->cluster.io, k->image, &r->image,
-	    k->snapshot);
-
-	if (rc) {
-		r->image = NULL;
-		return error_errno(err, -rc, "cannot open it");
-	}
-	rc = rbd_stat(r->image, &info, sizeof(info));
+	b = new_by_name(&r->cluster, k);
+	if (!b)
+		return error_errno(err, ENOMEM, "cannot open it");
+	b->writable = st->writable;
+	call_run(&b->call, do_open);
+	if (!call_wait(&b->call, &r->cluster.patience))
+		return error_errno(err, ETIMEDOUT, "cannot open it");
+	rc = (int)b->call.ret;
+	if (!rc)
+		r->image = b->opened;
+	info = b->info;
+	free_by_name(b);
 	if (rc)
-		return error_errno(err, -rc, "cannot find out its size");
+		return error_errno(err, -rc, "cannot open it");
 	if (info.size > SIZE_LIMIT || !is_pow2(info.obj_size))
 		return error_set(err, EFBIG, "its size is out of range");
 	r->object = info.obj_size;
@@ -696,12 +594,28 @@ static struct store *open_rbd(struct opts *o, const struct protocol_args *args,
 	return NULL;
 }
 
+static int run_by_name(struct rbd_cluster *c, const struct rbd_keys *k,
+    uint64_t size, ssize_t (*fn)(struct call *))
+{
+	struct by_name *b = new_by_name(c, k);
+	int rc;
+
+	if (!b)
+		return -ENOMEM;
+	b->size = size;
+	call_run(&b->call, fn);
+	if (!call_wait(&b->call, &c->patience))
+		return -ETIMEDOUT;
+	rc = (int)b->call.ret;
+	free_by_name(b);
+	return rc;
+}
+
 /* One that exists is nobody's to replace: others may use it, it may have
  * snapshots and clones.  (So it is with the peers.) */
 static int create(struct opts *o, uint64_t size,
     const struct protocol_args *args, struct error *err)
 {
-	rbd_image_options_t options;
 	struct rbd_cluster c;
 	struct rbd_keys k;
 	int rc = rbd_take_keys(o, args, &k, err);
@@ -716,13 +630,11 @@ static int create(struct opts *o, uint64_t size,
 	if (rbd_is_full(&c)) {
 		rc = say_full(&k, err);
 	} else {
-		rbd_image_options_create(&options); /* none: as configured */
-		rc = rbd_create4(c.io, k.image, size, options);
-		rbd_image_options_destroy(options);
+		rc = run_by_name(&c, &k, size, do_create);
 		if (rc)
 			error_errno(err, -rc, "cannot create it");
 	}
-	rbd_disconnect(&c);
+	rbd_disconnect(&c, NULL);
 	return rc;
 }
 
@@ -735,17 +647,17 @@ static int remove_image(struct opts *o, const struct protocol_args *args,
 
 	if (rc || (rc = rbd_connect(&c, o, &k, err)))
 		return rc;
-	rc = rbd_remove(c.io, k.image);
+	rc = run_by_name(&c, &k, 0, do_remove);
 	if (rc)
 		error_errno(err, -rc, "cannot remove it");
-	rbd_disconnect(&c);
+	rbd_disconnect(&c, NULL);
 	return rc;
 }
 
 static const struct protocol rbd_protocol = {
 	.drivers = (const char *const []){ "rbd", NULL },
 	.schemes = (const char *const []){ "rbd", NULL },
-	.parse = parse,
+	.parse = rbd_parse,
 	.open = open_rbd,
 	.create = create,
 	.remove = remove_image,

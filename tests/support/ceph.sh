@@ -55,6 +55,7 @@ mgr_initial_modules =
 mgr_tick_period = 1
 mgr_stats_period = 1
 osd_heartbeat_grace = 6
+osd_pool_default_read_lease_ratio = 100
 [mon]
 mon_data = $folder/mon
 mon_cluster_log_file = $folder/cluster.log

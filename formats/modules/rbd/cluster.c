@@ -4,10 +4,13 @@
  *
  * Ceph is configured by text.  What is said last counts: ceph.conf, then the
  * options, then the pairs in the name.  Nothing waits for ever: where nobody
- * has set limits (Ceph's default is none), ours hold.
+ * has set limits (Ceph's default is none), ours hold.  What runs into them is
+ * an error; what librbd tries again and again then is ended by call.c, after
+ * half as much again.
  */
 #include "modules/rbd/cluster.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +18,9 @@
 
 #include "base/auto.h"
 
-enum { MON_TIMEOUT_S = 30, OSD_TIMEOUT_S = 60 };
+/* Longer than it takes Ceph to replace an OSD that is gone, or to take a lock
+ * from a client that is: both are 20 to 30 seconds. */
+enum { MON_TIMEOUT_S = 30, OSD_TIMEOUT_S = 40 };
 
 /* ---- options */
 
@@ -200,13 +205,53 @@ bool rbd_is_full(struct rbd_cluster *c)
 	return full;
 }
 
-void rbd_disconnect(struct rbd_cluster *c)
+struct ending {
+	struct call call;
+	rados_t rados;
+	rados_ioctx_t io;
+	rbd_image_t image;
+};
+
+static ssize_t end(struct call *c)
 {
-	if (c->io)
-		rados_ioctx_destroy(c->io);
-	if (c->rados)
-		rados_shutdown(c->rados);
-	*c = (struct rbd_cluster){ 0 };
+	struct ending *e = (struct ending *)c;
+	int rc = e->image ? rbd_close(e->image) : 0;
+
+	if (e->io)
+		rados_ioctx_destroy(e->io);
+	rados_shutdown(e->rados);
+	return rc;
+}
+
+int rbd_disconnect(struct rbd_cluster *c, rbd_image_t image)
+{
+	struct ending *e;
+
+	if (!c->rados)
+		return 0;
+	if (atomic_load(&c->patience.lost))
+		return -ETIMEDOUT;
+	e = call_new(sizeof(*e), 0);
+	if (!e)
+		return -ENOMEM;
+	e->rados = c->rados;
+	e->io = c->io;
+	e->image = image;
+	c->rados = NULL;
+	c->io = NULL;
+	call_run(&e->call, end);
+	return (int)call_end(&e->call, &c->patience);
+}
+
+static uint64_t patience_ms(rados_t rados)
+{
+	char seconds[64] = "";
+	double s;
+
+	rados_conf_get(rados, "rados_osd_op_timeout", seconds,
+	    sizeof(seconds));
+	s = strtod(seconds, NULL);
+	return s > 0 && s < 1e6 ? (uint64_t)(s * 1500) + 1000 : 1500000000;
 }
 
 int rbd_connect(struct rbd_cluster *c, struct opts *o,
@@ -214,14 +259,16 @@ int rbd_connect(struct rbd_cluster *c, struct opts *o,
 {
 	int rc;
 
-	*c = (struct rbd_cluster){ 0 };
+	memset(c, 0, sizeof(*c));
 	rc = rados_create(&c->rados, k->user);
 	if (rc) {
 		c->rados = NULL;
 		return error_errno(err, -rc, "preparing to connect");
 	}
+	c->patience.ms = MON_TIMEOUT_S * 1000;
 	if ((rc = configure(c->rados, o, k, err)))
 		goto fail;
+	c->patience.ms = patience_ms(c->rados);
 	rc = rados_connect(c->rados);
 	if (rc == -ENOENT)
 		rc = error_set(err, ENOENT, "cannot connect to the cluster: "
@@ -240,6 +287,6 @@ int rbd_connect(struct rbd_cluster *c, struct opts *o,
 		rados_ioctx_set_namespace(c->io, k->name_space);
 	return 0;
 fail:
-	rbd_disconnect(c);
+	rbd_disconnect(c, NULL);
 	return rc;
 }
