@@ -7,7 +7,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "base/auto.h"
 #include "base/json.h"
@@ -482,33 +481,6 @@ int cowbird_copy(struct cowbird_image *const *sources, unsigned count,
 	return done(watch_end(&w, rc, &err), to, &err);
 }
 
-/* A file that a conversion makes, and takes away when it fails. */
-struct made {
-	char *path;
-	bool existed;
-};
-
-static int made_init(struct made *m, const char *path, struct error *err)
-{
-	struct stat st;
-
-	if (!strncmp(path, "file:", 5))
-		path += 5;
-	m->path = strdup(path);
-	m->existed = !stat(path, &st);
-	return m->path ? 0 : error_errno(err, ENOMEM, "converting");
-}
-
-static void made_undo(const struct made *m)
-{
-	struct stat st;
-
-	if (!m->path || stat(m->path, &st) || !S_ISREG(st.st_mode))
-		return;
-	if (m->existed || unlink(m->path))
-		(void)!truncate(m->path, 0);
-}
-
 /* Into an image that was just made, and that nothing opens as a good one
  * before the last byte is there (D5). */
 static int fill(struct cowbird_image *const *sources, unsigned count,
@@ -550,18 +522,15 @@ static int convert(struct cowbird_image *const *sources, unsigned count,
 {
 	const char *key, *value, *data_file = NULL;
 	AUTO_FREE char *data_path = NULL;
-	struct made made[2] = { { 0 }, { 0 } };
-	int rc;
+	int rc = 0;
 
 	for (unsigned i = 0; opts_at(create->options, i, &key, &value); i++)
 		if (!strcmp(key, "data_file"))
 			data_file = value;
 	if (data_file)
 		data_path = image_full_backing(create->name, data_file);
-	rc = made_init(&made[0], create->name, err);
-	if (!rc && data_file)
-		rc = data_path ? made_init(&made[1], data_path, err) :
-		    error_errno(err, ENOMEM, "converting");
+	if (data_file && !data_path)
+		rc = error_errno(err, ENOMEM, "converting");
 	for (unsigned i = 0; !rc && i < count; i++)
 		if (image_uses(image_of(sources[i]), create->name) ||
 		    (data_path && image_uses(image_of(sources[i]), data_path)))
@@ -571,13 +540,11 @@ static int convert(struct cowbird_image *const *sources, unsigned count,
 		rc = image_create(create, NULL, err);
 	if (!rc) {
 		rc = fill(sources, count, create, flags, threads, w, err);
-		if (rc) {
-			made_undo(&made[1]);
-			made_undo(&made[0]);
-		}
+		if (rc && data_path)
+			image_take_away(data_path, *create->made & 2, NULL);
+		if (rc)
+			image_take_away(create->name, *create->made & 1, NULL);
 	}
-	free(made[0].path);
-	free(made[1].path);
 	return rc;
 }
 
@@ -587,7 +554,9 @@ int cowbird_convert(struct cowbird_image *const *sources, unsigned count,
     int (*progress)(void *arg, uint64_t done, uint64_t total), void *arg,
     struct cowbird_error *to)
 {
-	struct image_create_args create = { .name = path, .incomplete = true };
+	unsigned made = 0;
+	struct image_create_args create = { .name = path, .incomplete = true,
+	    .made = &made };
 	struct watch w = { .progress = progress, .arg = arg };
 	struct error err;
 	int rc = known_flags(flags, 7, &err);

@@ -129,6 +129,7 @@ struct made {
 	const struct protocol *proto;	/* NULL: a file */
 	struct opts *keys;		/* of proto */
 	struct protocol_args args;
+	bool fresh;			/* nothing was there before */
 };
 
 /* NULL for a file. */
@@ -156,8 +157,9 @@ static int make_remote(struct made *m, uint64_t size, struct error *err)
 	if (!m->keys)
 		return error_errno(err, ENOMEM, "options");
 	if ((rc = m->proto->parse(m->name, m->keys, err)) ||
-	    (rc = m->proto->create(m->keys, size, &m->args, err)))
+	    (rc = m->proto->create(m->keys, size, &m->args, err)) < 0)
 		return rc;
+	m->fresh = rc;
 	m->store = m->proto->open(m->keys, &m->args, err);
 	return m->store ? 0 : -err->code;
 }
@@ -182,6 +184,7 @@ static int make_store(struct made *m, const struct image_create_args *args,
 	if (m->proto)
 		return make_remote(m, size, err);
 	m->store = file_open(name_path(name), &fa, err);
+	m->fresh = m->store && file_created(m->store);
 	return m->store ? 0 : -err->code;
 }
 
@@ -189,16 +192,15 @@ static int make_store(struct made *m, const struct image_create_args *args,
  * creation failed. */
 static int end_store(struct made *m, int rc, struct error *err)
 {
-	bool created = m->store && (m->proto || file_created(m->store));
 	struct error e;
 
-	if (rc && created && !m->proto)
+	if (rc && m->fresh && !m->proto)
 		unlink(name_path(m->name));
 	if (store_close(m->store, &e) && !rc) {
 		*err = e;
 		rc = -e.code;
 	}
-	if (rc && created && m->proto && m->proto->remove)
+	if (rc && m->fresh && m->proto && m->proto->remove)
 		m->proto->remove(m->keys, &m->args, &e);
 	opts_free(m->keys);
 	return rc;
@@ -276,7 +278,44 @@ int image_create(const struct image_create_args *args, uint64_t *size,
 	if (!rc)
 		rc = args->format->create(&ca, err);
 	rc = end_store(&data, rc, err);
+	if (args->made)
+		*args->made = image.fresh + data.fresh * 2u;
 	return end_store(&image, rc, err);
+}
+
+static enum taken take_file_away(const char *path, bool made)
+{
+	struct stat st;
+
+	if (stat(path, &st) || !S_ISREG(st.st_mode))
+		return TAKEN_NOTHING;
+	if (made && !unlink(path))
+		return TAKEN_AWAY;
+	return truncate(path, 0) ? TAKEN_NOTHING : TAKEN_CONTENTS;
+}
+
+enum taken image_take_away(const char *name, bool made,
+    const struct opts *objects)
+{
+	struct protocol_args args = { .writable = true, .objects = objects };
+	enum taken taken = TAKEN_NOTHING;
+	const struct protocol *proto;
+	struct opts *keys;
+	struct error err;
+
+	if (name_path(name))
+		return take_file_away(name_path(name), made);
+	if (find_protocol(name, &proto, &err) || !proto->remove)
+		return TAKEN_NOTHING;
+	keys = opts_new();
+	if (!keys || proto->parse(name, keys, &err))
+		taken = TAKEN_NOTHING;
+	else if (made && !proto->remove(keys, &args, &err))
+		taken = TAKEN_AWAY;
+	else if (!made && !proto->create(keys, 0, &args, &err))
+		taken = TAKEN_CONTENTS;
+	opts_free(keys);
+	return taken;
 }
 
 int image_finish(struct image *img, struct error *err)

@@ -359,8 +359,8 @@ int image_ref(struct image *, const char *name, struct opts *,
  * to the folder of the image.  The caller frees it. */
 char *image_full_backing(const char *image_name, const char *backing);
 
-/* Creates a file and an image in it.  options: taken by the format's table;
- * *size may be SIZE_FROM_BACKING. */
+/* Creates a file and an image in it, or fails and leaves none.  options: taken
+ * by the format's table; *size may be SIZE_FROM_BACKING. */
 #define SIZE_FROM_BACKING UINT64_MAX
 struct image_create_args {
 	const char *name;
@@ -373,9 +373,20 @@ struct image_create_args {
 	enum open_policy policy;
 	bool allow_external;	/* for what the backing file refers to */
 	const struct opts *objects;	/* --object; borrowed */
+	unsigned *made;		/* or NULL; out: which were not there before: 1
+				 * the file, 2 its external data file */
 };
 int image_create(const struct image_create_args *, uint64_t *size,
     struct error *);
+
+/*
+ * For a job that fails after it has created "name": removes what was not there
+ * before; what was is only emptied, so that it cannot pass for the whole.
+ * Devices, and what cannot be reached, are left as they are.
+ */
+enum taken { TAKEN_AWAY, TAKEN_CONTENTS, TAKEN_NOTHING };
+enum taken image_take_away(const char *name, bool made,
+    const struct opts *objects);
 
 /* Ends what create with "incomplete" began: from here on it opens. */
 int image_finish(struct image *, struct error *);

@@ -2,16 +2,14 @@
 /*
  * job.c - common options of the commands that copy, and their target
  *
- * A file that the job made is removed when the job fails.  A file that was
- * there before keeps its place and its owner but loses what was written, so
- * that it cannot pass for the whole.  A device is left as it is and called
- * incomplete.
+ * A file that the job made is removed when the job fails, here or on a server.
+ * A file that was there before keeps its place and its owner but loses what was
+ * written, so that it cannot pass for the whole.  A device is left as it is and
+ * called incomplete.
  */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/auto.h"
 #include "job.h"
@@ -64,42 +62,16 @@ bool job_options(const struct cli *cli, const char *text, struct opts *opts)
 
 /* ---- the target */
 
-static bool add_file(struct job_target *t, unsigned i, const char *name)
-{
-	struct stat st;
-
-	if (!strncmp(name, "file:", 5))
-		name += 5;
-	t->file[i].path = strdup(name);
-	t->file[i].existed = !stat(name, &st);
-	return t->file[i].path;
-}
-
-static void forget(struct job_target *t)
-{
-	for (unsigned i = 0; i < ARRAY_LEN(t->file); i++) {
-		free(t->file[i].path);
-		t->file[i].path = NULL;
-	}
-}
-
-/* Takes a file away as far as it may be; what is left, in words. */
-static const char *take_away(const char *path, bool existed)
-{
-	struct stat st;
-
-	if (stat(path, &st) || !S_ISREG(st.st_mode))
-		return "is incomplete";
-	if (!existed && !unlink(path))
-		return "was incomplete and is removed";
-	if (!truncate(path, 0))
-		return "was incomplete and is emptied";
-	return "is incomplete";
-}
+/* What image_take_away() has done, in words. */
+static const char *const left_words[] = {
+	[TAKEN_AWAY] = "was incomplete and is removed",
+	[TAKEN_CONTENTS] = "was incomplete and is emptied",
+	[TAKEN_NOTHING] = "is incomplete",
+};
 
 void job_fail(struct job_target *t, const char *fmt, ...)
 {
-	const char *left = "is incomplete";
+	enum taken left = TAKEN_NOTHING;
 	struct error ignored;
 	char text[2048];
 	va_list ap;
@@ -109,16 +81,19 @@ void job_fail(struct job_target *t, const char *fmt, ...)
 	va_end(ap);
 	image_close(t->image, &ignored);
 	t->image = NULL;
-	for (unsigned i = ARRAY_LEN(t->file); t->created && i-- > 0;)
-		if (t->file[i].path)
-			left = take_away(t->file[i].path, t->file[i].existed);
-	forget(t);
+	if (t->created && t->data_file)
+		image_take_away(t->data_file, t->made & 2, t->cli->objects);
+	if (t->created)
+		left = image_take_away(t->name, t->made & 1, t->cli->objects);
+	free(t->data_file);
+	t->data_file = NULL;
 	if (cli_signal)
 		strcpy(text, "interrupted");
 	if (!(t->created || t->writing) || (t->cli->peer && !cli_signal))
 		cli_error(t->cli, "%s", text);
 	else
-		cli_error(t->cli, "%s ('%s' %s)", text, t->name, left);
+		cli_error(t->cli, "%s ('%s' %s)", text, t->name,
+		    left_words[left]);
 }
 
 bool job_clash(const struct cli *cli, struct image *source, const char *name,
@@ -147,7 +122,6 @@ bool job_create(struct job_target *t, const struct cli *cli,
     const char *doing)
 {
 	const char *data_file = NULL, *key, *value;
-	AUTO_FREE char *full = NULL;
 	struct error err;
 
 	*t = (struct job_target){ .cli = cli, .name = create->name };
@@ -155,6 +129,7 @@ bool job_create(struct job_target *t, const struct cli *cli,
 	create->policy = open->policy = cli->peer ? POLICY_PEER : POLICY_OWN;
 	create->allow_external = cli->allow_external;
 	create->objects = cli->objects;
+	create->made = &t->made;
 	create->no_sync = open->no_sync;
 	open->allow_external = true;	/* the names are the user's own */
 	open->format = create->format->name;
@@ -163,9 +138,8 @@ bool job_create(struct job_target *t, const struct cli *cli,
 		if (!strcmp(key, "data_file"))
 			data_file = value;
 	if (data_file)
-		full = image_full_backing(create->name, data_file);
-	if (!add_file(t, 0, create->name) || (data_file &&
-	    (!full || !add_file(t, 1, full)))) {
+		t->data_file = image_full_backing(create->name, data_file);
+	if (data_file && !t->data_file) {
 		error_errno(&err, ENOMEM, "creating");
 		cli_open_error(cli, create->name, &err);
 		goto fail;
@@ -187,7 +161,8 @@ bool job_create(struct job_target *t, const struct cli *cli,
 	job_fail(t, cli->peer ? "Could not open '%s': %s" : "%s: %s",
 	    create->name, err.text);
 fail:
-	forget(t);
+	free(t->data_file);
+	t->data_file = NULL;
 	return false;
 }
 
@@ -215,6 +190,7 @@ bool job_finish(struct job_target *t)
 		job_fail(t, "%s: %s", t->name, err.text);
 		return false;
 	}
-	forget(t);
+	free(t->data_file);
+	t->data_file = NULL;
 	return true;
 }

@@ -18,16 +18,13 @@ bool job_source_cache(const struct cli *, const char *text,
 /* Adds the words of one -o; prints what is wrong. */
 bool job_options(const struct cli *, const char *text, struct opts *);
 
-/* A target that is made for the job: its image, and the files that have to
- * go when the job fails (the image, an external data file). */
+/* A target that is made for the job, and what has to go when the job fails. */
 struct job_target {
 	const struct cli *cli;
 	const char *name;
 	struct image *image;
-	struct {
-		char *path;
-		bool existed;
-	} file[2];
+	char *data_file;	/* external, or NULL */
+	unsigned made;		/* which of them: see image_create_args */
 	bool created;
 	bool writing;		/* set by the caller: from here on a failure
 				 * leaves something half done */

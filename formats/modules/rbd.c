@@ -635,7 +635,7 @@ static int create(struct opts *o, uint64_t size,
 			error_errno(err, -rc, "cannot create it");
 	}
 	rbd_disconnect(&c, NULL);
-	return rc;
+	return rc ? rc : 1;
 }
 
 static int remove_image(struct opts *o, const struct protocol_args *args,

@@ -721,23 +721,30 @@ static struct ssh_link *link_for(struct opts *o, char **path,
 	return link;
 }
 
-/* An empty file, as it is with local ones: who wants a size sets it. */
+/* An empty file, as it is with local ones: who wants a size sets it.  That one
+ * is there is no error of its own (section 7), so then it is opened. */
 static int ssh_create(struct opts *o, uint64_t size,
     const struct protocol_args *args, struct error *err)
 {
 	AUTO_FREE char *path = NULL;
 	struct ssh_link *link = link_for(o, &path, err);
+	const uint32_t how = SFTP3_READ | SFTP3_WRITE | SFTP3_CREATE;
 	struct sftp3_handle handle;
+	bool fresh;
 	int rc;
 
 	if (!link)
 		return -err->code;
-	rc = sftp3_open(ssh_link_sftp(link), path, SFTP3_READ | SFTP3_WRITE |
-	    SFTP3_CREATE | SFTP3_TRUNCATE, &handle, err);
+	rc = sftp3_open(ssh_link_sftp(link), path, how | SFTP3_EXCLUSIVE,
+	    &handle, err);
+	fresh = !rc;
+	if (rc)
+		rc = sftp3_open(ssh_link_sftp(link), path,
+		    how | SFTP3_TRUNCATE, &handle, err);
 	if (!rc)
 		rc = sftp3_close(ssh_link_sftp(link), &handle, err);
 	ssh_link_close(link);
-	return rc;
+	return rc ? rc : fresh;
 }
 
 static int ssh_remove(struct opts *o, const struct protocol_args *args,

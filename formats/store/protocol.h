@@ -37,11 +37,13 @@ struct protocol {
 	struct store *(*open)(struct opts *, const struct protocol_args *,
 	    struct error *);
 	/* Makes an object of this size, empty or reading as zeros, replacing
-	 * one of that name; open() with writable follows.  NULL: things are
-	 * not created there. */
+	 * one of that name; open() with writable follows.  Returns 1 when
+	 * nothing of that name was there, else 0.  NULL: things are not
+	 * created there. */
 	int (*create)(struct opts *, uint64_t size,
 	    const struct protocol_args *, struct error *);
-	/* Removes what create() made, for a job that failed; or NULL. */
+	/* Removes what create() made where nothing was, for a job that
+	 * failed; or NULL: then create() only uses what is there. */
 	int (*remove)(struct opts *, const struct protocol_args *,
 	    struct error *);
 	/* unpack alone: the contents of a compressed file.  Owns packed from

@@ -61,7 +61,8 @@ struct sftp3_attrs {
 
 /* pflags of section 6.3 */
 enum {
-	SFTP3_READ = 1, SFTP3_WRITE = 2, SFTP3_CREATE = 8, SFTP3_TRUNCATE = 16
+	SFTP3_READ = 1, SFTP3_WRITE = 2, SFTP3_CREATE = 8, SFTP3_TRUNCATE = 16,
+	SFTP3_EXCLUSIVE = 32
 };
 
 /* Agrees on the version.  io is borrowed. */
