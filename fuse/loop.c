@@ -60,7 +60,7 @@ enum {
 _Static_assert(HEAD_IN == 80 && HEAD_OUT == 16, "kernel's structures");
 
 /* Looking for the next request before sleeping until there is one. */
-enum { SPIN_NS = 20000, SPIN_MISSES = 4, SPIN_REST = 256 };
+enum { SPIN_NS = 100 * 1000, SPIN_MISSES = 4, SPIN_REST = 256 };
 
 struct worker {
 	struct loop *loop;
