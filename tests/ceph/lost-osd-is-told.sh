@@ -18,8 +18,7 @@ sleep 2
 kill -CONT "$(cat "$folder/osd.id")"
 wait $io
 
-# Killed in the middle of a session that has written (a first write waits for
-# the image's lock, and that is librbd's own wait: see rbd.c).
+# Killed in the middle of a session that has written.
 mkfifo in
 timeout 50 "$COWBIRD_IO" -f raw $p/i:rados_osd_op_timeout=2:rados_mon_op_timeout=2 <in >out 2>&1 &
 io=$!
