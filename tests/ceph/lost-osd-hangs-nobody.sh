@@ -6,6 +6,7 @@
 unset CEPH_CLUSTER		# one of its own, to be broken
 . "$(dirname "$0")/../lib.sh"
 . "$SRC/tests/support/ceph.sh"
+[ -e "$BUILD/lib/cowbird/nbd.so" ] || skip "needs the nbd module (libnbd)"
 cluster_use
 p=rbd:$POOL
 osd=$(cat "$TEST_TMP/cluster/osd.id")
