@@ -32,6 +32,17 @@ fails_with 1 "the pool 'nosuchpool': No such file" "$COWBIRD_IMG" info rbd:nosuc
 fails_with 1 'No such file' "$COWBIRD_IMG" create -f qcow2 -o data_file=/none/x $p/broken 1M
 ! rbd -p "$POOL" ls | grep -x broken || fail "a broken image is left"
 
+# So does what was made for a job that fails.
+seq 1000000 >text
+quiet "$COWBIRD_IMG" convert -c -f raw -O qcow2 text torn
+random_file noise 256k
+dd if=noise of=torn bs=64k seek=20 conv=notrunc status=none
+for format in raw qcow2; do
+	fails_with 1 'broken.* was incomplete and is removed' \
+	    "$COWBIRD_IMG" convert -O $format torn $p/broken
+	! rbd -p "$POOL" ls | grep -x broken || fail "half a copy is left"
+done
+
 # An overlay beside its backing image; it grows by writing.
 quiet "$COWBIRD_IMG" create -q -f qcow2 -F qcow2 -b q $p/top
 quiet "$COWBIRD_IO" -c 'write -P 7 1M 256k' -c flush -c 'discard 4M 4M' \

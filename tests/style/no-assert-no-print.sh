@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The library prints nothing and ends nothing: no stdout, stderr, exit, abort
 # or assert in formats/, the tools' own support (cli) and the debug log
-# excepted.  Writing to a stream that the caller handed in is no printing.
+# excepted, and what the rbd module does when the process ends anyway.  Writing to a stream that the caller handed in is no printing.
 . "$(dirname "$0")/../lib.sh"
 requires gcc
 
@@ -27,6 +27,7 @@ while read -r file; do
 		}' | grep .; then
 		bad=1
 	fi
-done < <(find formats \( -path formats/cli -o -path 'formats/base/log.c' \) \
+done < <(find formats \( -path formats/cli -o -path 'formats/base/log.c' \
+    -o -path 'formats/modules/rbd/call.c' \) \
     -prune -o -name '*.[ch]' -print | sort)
 [ $bad -eq 0 ] || fail "the library prints, exits or asserts"
