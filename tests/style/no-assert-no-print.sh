@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The library prints nothing and ends nothing: no stdout, stderr, exit, abort
 # or assert in formats/, the tools' own support (cli) and the debug log
-# excepted, and what the rbd module does when the process ends anyway.  Writing to a stream that the caller handed in is no printing.
+# excepted, and what the rbd module does when the process ends anyway.  Writing
+# to a stream that the caller handed in is no printing.
 . "$(dirname "$0")/../lib.sh"
 requires gcc
 
