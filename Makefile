@@ -6,6 +6,7 @@
 #   make                 build/bin/cowbird-*, build/lib/libcowbird.{a,so.0}
 #   make check           all tests, the sanitizer runs included
 #   make check-ceph      rbd: images, on a Ceph cluster of its own (tests/ceph/setup)
+#   make check-boot      whole systems on cowbird-emu, for an hour
 #   make SAN=1           the same tree under build/san, with ASan and UBSan
 #   make TSAN=1          under build/tsan, with TSan
 #   make DEBUG=1         under build/debug, hardly optimised
@@ -172,7 +173,7 @@ THREADED := $(foreach p,$(PROGRAMS),$(if $(findstring thread,$p),$p))
 say = $(if $(V),,@printf '  %-5s %s\n' $1 $2)
 Q  := $(if $(V),,@)
 
-.PHONY: all check check-all check-asan check-ceph check-tsan tests \
+.PHONY: all check check-all check-asan check-boot check-ceph check-tsan tests \
 	thread-tests bench fuzz \
 	fuzz-targets style man install install-compat uninstall clean
 all:
@@ -303,6 +304,10 @@ check-tsan:
 # Not a part of check: it needs packages that few have.
 check-ceph: all
 	$(Q)BUILD=$(CURDIR)/$(B) tests/ceph/run
+
+# Whole systems on cowbird-emu, minutes each.  EMU names another emulator.
+check-boot: all
+	$(Q)BOOT_TESTS=1 tests/run -j 1 -t 1800 'boot/*'
 
 fuzz:
 	$(Q)command -v clang >/dev/null || { echo "make fuzz needs clang and \
