@@ -141,11 +141,14 @@ TOOLS   := $(foreach t,img io nbd fuse emu,$(if $(wildcard $t/*.c),$t))
 TOOLS   := $(if $(filter fuse3,$(FOUND)),$(TOOLS),$(filter-out fuse,$(TOOLS)))
 PLUGIN_SRC := $(if $(filter nbdkit,$(FOUND)),$(wildcard nbd/plugin/*.c))
 tool_src = $(filter-out nbd/plugin/%,$(wildcard $1/*.c $1/*/*.c))
-# The server without its main(), for tests too.
+# The server and the emulator without their main(), for tests too.
 SERVE_SRC := $(filter-out nbd/main.c,$(call tool_src,nbd))
+EMU_SRC   := $(if $(filter emu,$(TOOLS)),$(filter-out emu/main.c,\
+	$(call tool_src,emu)))
 
 SUPPORT_SRC := $(wildcard tests/support/*.c)	# shared by test programs
-UNIT_SRC    := $(wildcard tests/lib/*.c tests/formats/*.c)
+UNIT_SRC    := $(wildcard tests/lib/*.c tests/formats/*.c) \
+	$(if $(EMU_SRC),$(wildcard tests/emu/*.c))
 CRASH_SRC   := $(wildcard tests/crash/*.c)
 FUZZ_SRC    := $(wildcard tests/fuzz/*.c)
 REPLAY_SRC  := tests/fuzz/replay/main.c
@@ -162,6 +165,7 @@ CLI      := $(B)/lib/libcli.a
 SERVE    := $(if $(SERVE_SRC),$(B)/lib/libserve.a)
 MODULES  := $(patsubst formats/modules/%.c,$(B)/lib/cowbird/%.so,$(MODULE_SRC))
 PLUGIN   := $(if $(PLUGIN_SRC),$(B)/lib/nbdkit/nbdkit-cowbird-plugin.so)
+EMU      := $(if $(EMU_SRC),$(B)/lib/libemu.a)
 SHARED   := $(B)/lib/$(SONAME)
 BINS     := $(patsubst %,$(B)/bin/cowbird-%,$(TOOLS))
 PROGRAMS := $(patsubst %.c,$(B)/%,$(UNIT_SRC) $(CRASH_SRC))
@@ -206,10 +210,14 @@ $(B)/obj/%.o: %.c $(B)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) $(MORE) -MMD -MP -c -o $@ $<
 
 $(B)/obj/tests/%.o: MORE := -Itests -Wno-missing-prototypes
+$(B)/obj/tests/emu/%.o $(B)/obj/tests/fuzz/emu_%.o: MORE += -Iemu
+# Handlers run the next one by a call that is to be a jump (emu/cpu/state.h).
+$(B)/obj/emu/%.o: MORE := -Iemu -foptimize-sibling-calls
 
 $(LIB): $(call obj,$(LIB_SRC)) $(B)/sources
 $(CLI): $(call obj,$(CLI_SRC)) $(B)/sources
 $(SERVE): $(call obj,$(SERVE_SRC)) $(B)/sources
+$(EMU): $(call obj,$(EMU_SRC)) $(B)/sources
 $(B)/tests/libsupport.a: $(call obj,$(SUPPORT_SRC)) $(B)/sources
 $(B)/%.a:
 	$(call say,AR,$@)
@@ -270,7 +278,7 @@ tests thread-tests: $(MODULES)
 $(PROGRAMS): LIBS = $(shell $(PKG_CONFIG) --libs cunit || echo -lcunit) \
 	$(call pkg_libs,gnutls)
 $(PROGRAMS): $(B)/tests/%: $(B)/obj/tests/%.o $(B)/tests/libsupport.a \
-		$(SERVE) $(CLI) $(LIB)
+		$(SERVE) $(EMU) $(CLI) $(LIB)
 	$(call say,LD,$@)
 	$(link)
 
@@ -279,11 +287,11 @@ $(PROGRAMS): $(B)/tests/%: $(B)/obj/tests/%.o $(B)/tests/libsupport.a \
 $(TARGETS): LIBS := $(if $(FUZZ),-fsanitize=fuzzer) $(call pkg_libs,gnutls)
 $(TARGETS): $(B)/tests/%: $(B)/obj/tests/%.o \
 		$(if $(FUZZ),,$(call obj,$(REPLAY_SRC))) \
-		$(B)/tests/libsupport.a $(SERVE) $(CLI) $(LIB)
+		$(B)/tests/libsupport.a $(SERVE) $(EMU) $(CLI) $(LIB)
 	$(call say,LD,$@)
 	$(link)
 
-ASAN_SUITE := 'san:lib/*' 'san:formats/*' 'san:crash/*' 'san:fuzz/*'
+ASAN_SUITE := 'san:lib/*' 'san:formats/*' 'san:emu/*' 'san:crash/*' 'san:fuzz/*'
 
 # Everything under one closing line: the plain build runs all, the sanitizer
 # build the programs and the corpus, the TSan build what has threads.
