@@ -17,6 +17,7 @@
 #include "base/names.h"
 #include "codec.h"
 #include "image.h"
+#include "modes.h"
 #include "report.h"
 #include "store/protocol.h"
 
@@ -147,6 +148,12 @@ static int allow_reference(const struct image *img, const char *name,
 
 /* ---- one layer */
 
+static int bad_value(const char *key, const char *text, struct error *err)
+{
+	return error_set(err, EINVAL,
+	    "Parameter '%s' does not accept value '%s'", key, text);
+}
+
 /* A store that is not a file.  name: "scheme:rest", or NULL when the keys say
  * all. */
 static int open_remote(const struct protocol *proto, const char *name,
@@ -220,18 +227,15 @@ static int open_file(const char *name, struct opts *node,
     const struct image *from, struct store **store, struct error *err)
 {
 	static const char *const lockings[] = { "auto", "on", "off", NULL };
-	static const char *const aios[] = {
-		"threads", "native", "io_uring", NULL };
 	struct file_args fa = { .writable = args->writable,
 	    .share = args->share, .direct = args->direct,
-	    .no_sync = args->no_sync,
+	    .no_sync = args->no_sync, .aio = args->aio,
 	    .late_lock = args->look_only && !args->writable };
 	bool file_level = proto || opts_has(node, "filename");
 	struct opts *file = file_level ? node : opts_take_sub(node, "file");
-	unsigned locking = 0, aio = 0;
-	bool says_aio;
+	unsigned locking = 0;
 	bool flag, direct = fa.direct, no_sync = fa.no_sync;
-	const char *path, *remote, *unknown;
+	const char *path, *remote, *unknown, *aio;
 	int rc;
 
 	*store = NULL;
@@ -249,14 +253,14 @@ static int open_file(const char *name, struct opts *node,
 		    store, err);
 		goto check;
 	}
-	says_aio = opts_has(file, "aio");
-	if ((rc = opts_take_enum(file, "locking", lockings, &locking, err)) ||
-	    (rc = opts_take_enum(file, "aio", aios, &aio, err)))
+	rc = opts_take_enum(file, "locking", lockings, &locking, err);
+	if (!rc && (aio = opts_take(file, "aio")) && !mode_aio(aio, &fa.aio))
+		rc = bad_value("aio", aio, err);
+	if (rc)
 		goto out;
 	fa.direct = direct;
 	fa.no_sync = no_sync;
 	fa.no_lock = locking == 2;
-	fa.aio = says_aio ? AIO_THREADS + aio : args->aio;
 	if (!file_level && (unknown = opts_unused(file)))
 		goto unknown;
 	if (from) {
@@ -291,11 +295,8 @@ out:
 static int take_node_options(struct opts *node, struct open_args *args,
     struct error *err)
 {
-	static const char *const discards[] = { "ignore", "off", "unmap",
-	    "on", NULL };
-	static const char *const detects[] = { "off", "on", "unmap", NULL };
-	unsigned discard = args->unmap ? 2 : 0, detect = args->detect_zeroes;
 	bool read_only = !args->writable, automatic = false;
+	const char *discard, *detect;
 	int rc;
 
 	opts_take(node, "node-name");
@@ -304,20 +305,21 @@ static int take_node_options(struct opts *node, struct open_args *args,
 	    (rc = opts_take_bool(node, "force-share", &args->share, err)) ||
 	    (rc = opts_take_bool(node, "cache.direct", &args->direct, err)) ||
 	    (rc = opts_take_bool(node, "cache.no-flush", &args->no_sync,
-	    err)) ||
-	    (rc = opts_take_enum(node, "discard", discards, &discard, err)) ||
-	    (rc = opts_take_enum(node, "detect-zeroes", detects, &detect,
 	    err)))
 		return rc;
+	discard = opts_take(node, "discard");
+	if (discard && !mode_discard(discard, &args->unmap))
+		return bad_value("discard", discard, err);
+	detect = opts_take(node, "detect-zeroes");
+	if (detect && !mode_detect_zeroes(detect, &args->detect_zeroes))
+		return bad_value("detect-zeroes", detect, err);
 	if (read_only && args->writable)
 		return error_set(err, EINVAL,
 		    "read-only=on, but writing was asked for");
-	args->unmap = discard >= 2;
-	if (detect == DETECT_UNMAP && !args->unmap)
+	if (args->detect_zeroes == DETECT_UNMAP && !args->unmap)
 		return error_set(err, EINVAL, "setting detect-zeroes to unmap "
 		    "is not allowed without setting discard operation to "
 		    "unmap");
-	args->detect_zeroes = detect;
 	return 0;
 }
 

@@ -21,6 +21,7 @@
 #include "base/bytes.h"
 #include "cli/cli.h"
 #include "export.h"
+#include "modes.h"
 
 enum {
 	OPT_IMAGE_OPTS = 256, OPT_WRITABLE, OPT_GROWABLE, OPT_DAEMON,
@@ -78,28 +79,19 @@ struct settings {
 
 /* ---- the command line */
 
-/* The place of text in a list that ends with NULL, or -1 with an error. */
-static int one_of(const struct cli *cli, const char *what,
-    const char *const *list, const char *all)
+static int not_one_of(const struct cli *cli, const char *what,
+    const char *all)
 {
-	for (int i = 0; list[i]; i++)
-		if (!strcmp(cli->value, list[i]))
-			return i;
 	cli_error(cli, "%s '%s' is not %s", what, cli->value, all);
-	return -1;
+	return 1;
 }
 
 /* -1, or the exit code to end with. */
 static int parse(struct cli *cli, struct export *x, struct settings *s)
 {
-	static const char *const discards[] = { "unmap", "on", "ignore",
-		"off", NULL };
-	static const char *const detects[] = { "off", "on", "unmap", NULL };
-	static const char *const aios[] = { "threads", "native", "io_uring",
-		NULL };
 	struct open_args *args = &x->source.args;
 	uint64_t number;
-	int id, at;
+	int id;
 
 	x->unmap = true;
 	s->threads = THREADS;
@@ -137,25 +129,20 @@ static int parse(struct cli *cli, struct export *x, struct settings *s)
 			s->daemon = true;
 			break;
 		case OPT_DISCARD:
-			at = one_of(cli, "discard mode", discards,
-			    "unmap or ignore");
-			if (at < 0)
-				return 1;
-			x->unmap = at < 2;
+			if (!mode_discard(cli->value, &x->unmap))
+				return not_one_of(cli, "discard mode",
+				    "unmap or ignore");
 			break;
 		case OPT_DETECT:
-			at = one_of(cli, "zero detection", detects,
-			    "off, on or unmap");
-			if (at < 0)
-				return 1;
-			args->detect_zeroes = (enum detect_zeroes)at;
+			if (!mode_detect_zeroes(cli->value,
+			    &args->detect_zeroes))
+				return not_one_of(cli, "zero detection",
+				    "off, on or unmap");
 			break;
 		case OPT_AIO:
-			at = one_of(cli, "aio mode", aios,
-			    "threads, native or io_uring");
-			if (at < 0)
-				return 1;
-			args->aio = (enum file_aio)at;
+			if (!mode_aio(cli->value, &args->aio))
+				return not_one_of(cli, "aio mode",
+				    "threads, native or io_uring");
 			break;
 		case OPT_THREADS:
 			if (!cli_number(cli, "number of threads", cli->value,

@@ -23,6 +23,7 @@
 
 #include "base/auto.h"
 #include "img.h"
+#include "modes.h"
 
 enum { OPT_IMAGE_OPTS = 256, OPT_PATTERN, OPT_FLUSH, OPT_NO_DRAIN };
 
@@ -376,19 +377,18 @@ static bool take_option(struct bench *b, const struct cli *cli, int id,
 }
 
 static bool allowed(const struct cli *cli, const struct bench *b,
-    const struct open_args *args, const char *aio)
+    struct open_args *args, const char *aio)
 {
 	struct error err;
 
-	if (strcmp(aio, "threads") && strcmp(aio, "native") &&
-	    strcmp(aio, "io_uring")) {
+	if (!mode_aio(aio, &args->aio)) {
 		cli_error(cli, "Invalid aio option: %s", aio);
 	} else if (b->interval && !b->write) {
 		cli_error(cli, "--flush-interval is only available in write "
 		    "tests");
 	} else if (b->interval && b->interval < b->depth) {
 		cli_error(cli, "Flush interval can't be smaller than depth");
-	} else if (!strcmp(aio, "native") && !args->direct) {
+	} else if (args->aio == AIO_NATIVE && !args->direct) {
 		error_set(&err, EINVAL, "aio=native was specified, but it "
 		    "requires cache.direct=on, which was not specified.");
 		cli_open_error(cli, cli->argv[0], &err);
@@ -422,7 +422,7 @@ static int run(struct cli *cli)
 		return 1;
 	if (!b.step)
 		b.step = b.size;
-	b.batched = strcmp(aio, "threads") && args.direct && !b.interval;
+	b.batched = args.aio != AIO_THREADS && args.direct && !b.interval;
 	b.image = cli_open(cli, cli->argv[0], image_opts, &args);
 	if (!b.image)
 		return 1;

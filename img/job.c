@@ -13,6 +13,7 @@
 
 #include "base/auto.h"
 #include "job.h"
+#include "modes.h"
 
 /* ---- options */
 
@@ -32,14 +33,10 @@ enum progress_mode job_progress_default(const struct cli *cli)
 bool job_source_cache(const struct cli *cli, const char *text,
     struct open_args *args)
 {
-	static const char *const names[] = { "writeback", "none", "off",
-	    "writethrough", "directsync", "unsafe" };
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (!strcmp(text, names[i]))
-			return cli_cache_mode(cli, text, args);
 	if (!cli->peer)
 		return cli_cache_mode(cli, text, args);
+	if (mode_cache(text, args))
+		return true;
 	cli_error(cli, "Invalid source cache option: %s", text);
 	return false;
 }

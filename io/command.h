@@ -136,9 +136,10 @@ struct source {
 	char *options;		/* key=value text, or NULL */
 	const char *format;	/* borrowed from the command line, or NULL */
 	bool image_opts;	/* options came in the name's place */
-	bool read_only, snapshot, copy_on_read, share, native;
+	bool read_only, snapshot, copy_on_read, share;
 	bool keep;		/* discards do not reach the file */
 	bool direct, no_sync, writethrough;
+	enum file_aio aio;
 };
 
 bool source_set_cache(const struct io *, struct source *, const char *mode);

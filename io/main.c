@@ -161,7 +161,7 @@ static int parse(struct io *io, struct source *s, struct lines *commands)
 				return 1;
 			break;
 		case 'k':
-			s->native = true;
+			s->aio = AIO_NATIVE;
 			break;
 		case 'm':
 			io->misalign = true;

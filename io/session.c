@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "modes.h"
 
 void source_fini(struct source *s)
 {
@@ -29,9 +30,7 @@ bool source_set_cache(const struct io *io, struct source *s, const char *mode)
 
 bool source_set_aio(const struct io *io, struct source *s, const char *mode)
 {
-	s->native = !strcmp(mode, "native");
-	if (s->native || !strcmp(mode, "threads") ||
-	    !strcmp(mode, "io_uring"))
+	if (mode_aio(mode, &s->aio))
 		return true;
 	cli_error(io->cli, "Invalid aio option: %s", mode);
 	return false;
@@ -40,9 +39,12 @@ bool source_set_aio(const struct io *io, struct source *s, const char *mode)
 bool source_set_discard(const struct io *io, struct source *s,
     const char *mode)
 {
-	s->keep = !strcmp(mode, "ignore") || !strcmp(mode, "off");
-	if (s->keep || !strcmp(mode, "unmap") || !strcmp(mode, "on"))
+	bool unmap;
+
+	if (mode_discard(mode, &unmap)) {
+		s->keep = !unmap;
 		return true;
+	}
 	cli_error(io->cli, "Invalid discard option: %s", mode);
 	return false;
 }
@@ -58,7 +60,7 @@ static int check_source(const struct source *s, bool writable,
 	if (s->copy_on_read && s->read_only)
 		return error_set(err, EINVAL,
 		    "Can't use copy-on-read on read-only device");
-	if (s->native && !s->direct && !s->options)
+	if (s->aio == AIO_NATIVE && !s->direct && !s->options)
 		return error_set(err, EINVAL, "aio=native was specified, but "
 		    "it requires cache.direct=on, which was not specified.");
 	return 0;
@@ -91,7 +93,8 @@ static struct image *open_image(const struct io *io, const struct source *s)
 	const bool writable = !s->read_only && !s->snapshot;
 	struct open_args args = { .format = s->format, .writable = writable,
 	    .share = s->share, .direct = s->direct, .no_sync = s->no_sync,
-	    .writethrough = s->writethrough, .unmap = !s->keep,
+	    .writethrough = s->writethrough, .aio = s->aio,
+	    .unmap = !s->keep,
 	    .copy_on_read = s->copy_on_read && writable,
 	    .allow_external = io->cli->allow_external,
 	    .objects = io->cli->objects,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "modes.h"
 #include "tool.h"
 
 enum {
@@ -43,8 +44,8 @@ const struct cli_option nbd_options[] = {
 	{ OPT_CACHE, "cache", "MODE",
 	  "none, writeback (default), writethrough, directsync or unsafe",
 	  NULL },
-	{ OPT_AIO, "aio", "MODE", "threads (default), native or io_uring",
-	  NULL },
+	{ OPT_AIO, "aio", "MODE",
+	  "threads, native or io_uring: how O_DIRECT files are reached", NULL },
 	{ OPT_DISCARD, "discard", "MODE", "ignore (default) or unmap", NULL },
 	{ OPT_DETECT_ZEROES, "detect-zeroes", "MODE",
 	  "off (default), on or unmap", NULL },
@@ -92,15 +93,10 @@ static bool set_aio(struct cli *cli, struct told *t, const char *mode)
 	if (!once(cli, "--aio", &t->aio))
 		return false;
 	t->per_export = true;
-	if (!strcmp(mode, "native"))
-		t->one.args.aio = AIO_NATIVE;
-	else if (!strcmp(mode, "io_uring"))
-		t->one.args.aio = AIO_URING;
-	else if (strcmp(mode, "threads")) {
-		cli_error(cli, "Invalid aio mode '%s'", mode);
-		return false;
-	}
-	return true;
+	if (mode_aio(mode, &t->one.args.aio))
+		return true;
+	cli_error(cli, "Invalid aio mode '%s'", mode);
+	return false;
 }
 
 static bool set_discard(struct cli *cli, struct told *t, const char *mode)
@@ -108,9 +104,7 @@ static bool set_discard(struct cli *cli, struct told *t, const char *mode)
 	if (!once(cli, "--discard", &t->discard))
 		return false;
 	t->per_export = true;
-	t->one.args.unmap = !strcmp(mode, "unmap") || !strcmp(mode, "on");
-	if (t->one.args.unmap || !strcmp(mode, "ignore") ||
-	    !strcmp(mode, "off"))
+	if (mode_discard(mode, &t->one.args.unmap))
 		return true;
 	cli_error(cli, "Invalid discard mode `%s'", mode);
 	return false;
@@ -119,14 +113,9 @@ static bool set_discard(struct cli *cli, struct told *t, const char *mode)
 static bool set_detect_zeroes(struct cli *cli, struct told *t,
     const char *mode)
 {
-	static const char *const names[] = { "off", "on", "unmap" };
-
 	t->per_export = true;
-	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
-		if (!strcmp(mode, names[i])) {
-			t->one.args.detect_zeroes = (enum detect_zeroes)i;
-			return true;
-		}
+	if (mode_detect_zeroes(mode, &t->one.args.detect_zeroes))
+		return true;
 	cli_error(cli, "Failed to parse detect_zeroes mode: invalid parameter "
 	    "value: %s", mode);
 	return false;

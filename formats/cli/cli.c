@@ -18,6 +18,7 @@
 #include "base/auto.h"
 #include "base/names.h"
 #include "cli/cli.h"
+#include "modes.h"
 
 #define PEER_VERSION "7.2.22"
 
@@ -428,25 +429,8 @@ bool cli_output(const struct cli *cli, const char *text, bool *json)
 bool cli_cache_mode(const struct cli *cli, const char *text,
     struct open_args *args)
 {
-	static const struct {
-		const char *name;
-		bool direct, no_sync, writethrough;
-	} modes[] = {
-		{ "writeback", false, false, false },
-		{ "none", true, false, false },
-		{ "off", true, false, false },
-		{ "writethrough", false, false, true },
-		{ "directsync", true, false, true },
-		{ "unsafe", false, true, false },
-	};
-
-	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++)
-		if (!strcmp(text, modes[i].name)) {
-			args->direct = modes[i].direct;
-			args->no_sync = modes[i].no_sync;
-			args->writethrough = modes[i].writethrough;
-			return true;
-		}
+	if (mode_cache(text, args))
+		return true;
 	cli_error(cli, !strcmp(cli->tool, "qemu-nbd") ?
 	    "Invalid cache mode `%s'" :
 	    cli->peer ? "Invalid cache option: %s" :

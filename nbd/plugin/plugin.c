@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "image.h"
+#include "modes.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
@@ -49,18 +49,6 @@ static int take_bool(const char *key, const char *value, bool *v)
 	return 0;
 }
 
-static int take_name(const char *const *names, const char *key,
-    const char *value, unsigned *v)
-{
-	for (unsigned i = 0; names[i]; i++)
-		if (!strcmp(names[i], value)) {
-			*v = i;
-			return 0;
-		}
-	nbdkit_error("%s=%s is not known", key, value);
-	return -1;
-}
-
 static int take_text(char **to, const char *value)
 {
 	free(*to);
@@ -70,27 +58,17 @@ static int take_text(char **to, const char *value)
 	return *to ? 0 : -1;
 }
 
-static int take_cache(const char *value)
+/* Was it one of the words this parameter has? */
+static int known(bool is, const char *key, const char *value)
 {
-	static const char *const modes[] = { "writeback", "none",
-	    "writethrough", "directsync", "unsafe", NULL };
-	unsigned mode;
-
-	if (take_name(modes, "cache", value, &mode))
-		return -1;
-	args.direct = mode == 1 || mode == 3;
-	args.writethrough = mode == 2 || mode == 3;
-	args.no_sync = mode == 4;
-	return 0;
+	if (is)
+		return 0;
+	nbdkit_error("%s=%s is not known", key, value);
+	return -1;
 }
 
 static int cowbird_config(const char *key, const char *value)
 {
-	static const char *const discards[] = { "ignore", "unmap", NULL };
-	static const char *const detects[] = { "off", "on", "unmap", NULL };
-	unsigned v = 0;
-	int rc;
-
 	if (!strcmp(key, "file")) {
 		free(file);	/* nbdkit may change its folder; schemes stay */
 		file = strncmp(value, "json:", 5) && !strstr(value, "://") ?
@@ -106,21 +84,16 @@ static int cowbird_config(const char *key, const char *value)
 	if (!strcmp(key, "snapshot"))
 		return take_text(&snapshot, value);
 	if (!strcmp(key, "cache"))
-		return take_cache(value);
+		return known(mode_cache(value, &args), key, value);
 	if (!strcmp(key, "share"))
 		return take_bool(key, value, &share);
 	if (!strcmp(key, "allow-external"))
 		return take_bool(key, value, &allow_external);
-	if (!strcmp(key, "discard")) {
-		rc = take_name(discards, key, value, &v);
-		args.unmap = v == 1;
-		return rc;
-	}
-	if (!strcmp(key, "detect-zeroes")) {
-		rc = take_name(detects, key, value, &v);
-		args.detect_zeroes = (enum detect_zeroes)v;
-		return rc;
-	}
+	if (!strcmp(key, "discard"))
+		return known(mode_discard(value, &args.unmap), key, value);
+	if (!strcmp(key, "detect-zeroes"))
+		return known(mode_detect_zeroes(value, &args.detect_zeroes),
+		    key, value);
 	nbdkit_error("unknown parameter '%s'", key);
 	return -1;
 }

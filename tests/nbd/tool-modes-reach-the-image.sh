@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# --discard, --detect-zeroes and --cache do what they say to the file below.
+# --discard, --detect-zeroes, --cache and --aio do what they say to the file below.
 . "$(dirname "$0")/../lib.sh"
 . "$SRC/tests/nbd/tool.inc"
 requires_nbd_python
@@ -66,7 +66,7 @@ asked() {
 	rm -f trace
 	cat >traced <<-END
 	#!/bin/bash
-	exec strace -f -o "$PWD/trace" -e trace=openat,fcntl,fdatasync,fsync \\
+	exec strace -f -o "$PWD/trace" -e trace=openat,fcntl,fdatasync,fsync,io_uring_setup \\
 	    "$COWBIRD_NBD" "\$@"
 	END
 	chmod +x traced
@@ -84,3 +84,21 @@ grep -q O_DIRECT trace ||
     fail "--cache=none goes through the cache"
 asked -n
 matches 'O_DIRECT' trace
+
+# How many at a time: requests that come together go by a ring, or do not.
+together() {
+	cp data disk
+	rm -f trace
+	NBD=$PWD/traced serve "$@" --cache=none -f raw disk
+	client 'for i in range(64):
+    h.aio_pread(nbd.Buffer(4096), i << 16)
+while h.aio_in_flight():
+    h.poll(-1)'
+	ends 0
+}
+together --aio=io_uring
+grep -q 'io_uring_setup.*= [0-9]' trace || skip "this system has no io_uring"
+together --aio=native
+matches io_uring_setup trace
+together --aio=threads
+! grep -q io_uring_setup trace || fail "--aio=threads takes a ring"

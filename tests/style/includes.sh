@@ -14,7 +14,7 @@ groups='
 	filter: formats/filter/*
 	codec: formats/codec.[ch]
 	report: formats/report.[ch]
-	image.h: formats/image.h
+	image.h: formats/image.h formats/modes.[ch]
 	image.c: formats/image.c formats/create.c
 	engine: formats/map.[ch] formats/io.[ch] formats/space.c formats/submit.c formats/bitmap.c
 	copy: formats/copy.[ch] formats/copier.h formats/copy_*.c formats/compare.c
