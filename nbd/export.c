@@ -179,15 +179,9 @@ static bool open_bitmap(const struct cli *cli, struct export *e,
 {
 	struct export_bitmap *b = &e->bitmaps[e->bitmap_count];
 	struct error err;
-	int rc = -ENOENT;
 
-	for (struct image *i = e->image; i && rc == -ENOENT; i = i->backing)
-		rc = image_bitmap_open(i, name, &b->map, &err);
-	if (rc) {
-		if (rc == -ENOENT)
-			cli_error(cli, "Bitmap '%s' is not found", name);
-		else
-			cli_error(cli, "%s", err.text);
+	if (image_bitmap_open(e->image, name, &b->map, &err)) {
+		cli_error(cli, "%s", err.text);
 		return false;
 	}
 	b->name = strdup(name);
