@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 enum {
 	ANSWER_MS = 30000,	/* between a question and its answer */
 	ALL_MS = 300000,	/* for everything */
@@ -24,7 +26,7 @@ static int broken(struct error *err, const char *what)
 
 static void set_deadline(struct client *c)
 {
-	const uint64_t now = conn_clock_ms();
+	const uint64_t now = clock_ms();
 
 	c->conn.deadline_ms = min64(now + ANSWER_MS, c->end_ms);
 }
@@ -206,7 +208,7 @@ int client_begin(struct client *c, int fd, struct tls *tls,
 	be16 server_flags;
 	be32 flags;
 
-	*c = (struct client){ .end_ms = conn_clock_ms() + ALL_MS };
+	*c = (struct client){ .end_ms = clock_ms() + ALL_MS };
 	conn_init(&c->conn, fd);
 	set_deadline(c);
 	if (receive(c, &hello, sizeof(hello), err) < 0)

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "tool.h"
 
 enum {
@@ -122,7 +123,7 @@ static void forget(struct client *client)
 	if (client->in) {
 		c->in--;
 		c->had_one = true;
-		c->left_ms = conn_clock_ms();
+		c->left_ms = clock_ms();
 		pthread_cond_signal(&c->room);
 	}
 	wake();
@@ -161,7 +162,7 @@ static void start(struct clients *c, int fd)
 	LOCKED(&c->lock);
 	client->all = c;
 	client->fd = fd;
-	client->since_ms = conn_clock_ms();
+	client->since_ms = clock_ms();
 	client->next = c->head;
 	client->at = &c->head;
 	if (c->head)
@@ -177,7 +178,7 @@ static void start(struct clients *c, int fd)
 /* Under the lock.  Half-open clients that have had their time go. */
 static void show_out(struct clients *c)
 {
-	const uint64_t now = conn_clock_ms();
+	const uint64_t now = clock_ms();
 
 	for (struct client *i = c->head; i; i = i->next)
 		if (!i->in && !i->shown_out &&
@@ -221,7 +222,7 @@ static struct outlook look(struct clients *c)
 	last_left = !s->persistent && c->had_one && !c->in;
 	/* Who is half-open when the last one leaves may still come in. */
 	if (last_left) {
-		const uint64_t gone_ms = conn_clock_ms() - c->left_ms;
+		const uint64_t gone_ms = clock_ms() - c->left_ms;
 
 		o.ended = !c->count || gone_ms >= LATE_MS;
 		o.timeout_ms = o.ended ? 0 : (int)(LATE_MS - gone_ms);
@@ -284,7 +285,7 @@ static void hush(struct clients *c, bool all)
 static void end_sessions(struct clients *c)
 {
 	const int before = signals;
-	const uint64_t began = conn_clock_ms();
+	const uint64_t began = clock_ms();
 	struct pollfd p[1];
 	uint64_t now, until;
 
@@ -296,7 +297,7 @@ static void end_sessions(struct clients *c)
 		/* The first signal may well come twice: to the group, and
 		 * passed on by a parent. */
 		until = began + (signals == before ? GRACE_MS : HASTE_MS);
-		now = conn_clock_ms();
+		now = clock_ms();
 		if (!c->count || now >= until)
 			break;
 		pthread_mutex_unlock(&c->lock);

@@ -14,7 +14,8 @@
 #include <poll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 enum {
 	SEND_WAKE_MS = 1000,	/* how often a send looks around ... */
@@ -22,14 +23,6 @@ enum {
 	UNIX_SEND_BUFFER = 1 << 20, /* the kernel gives less by default, and
 				     * cuts what it does not allow */
 };
-
-uint64_t conn_clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 void conn_init(struct conn *c, int fd)
 {
@@ -78,7 +71,7 @@ int conn_wait(const struct conn *c, short events)
 		int timeout = -1, n, rc;
 
 		if (c->deadline_ms) {
-			uint64_t now = conn_clock_ms();
+			uint64_t now = clock_ms();
 
 			if (now >= c->deadline_ms)
 				return -ETIMEDOUT;

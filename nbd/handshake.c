@@ -16,6 +16,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
+
 /* One option being answered. */
 struct option_msg {
 	struct session *s;
@@ -181,12 +183,12 @@ static void forget_contexts(struct session *s)
 /* May the client come in?  Waiting for that does not count. */
 static bool admit(struct session *s)
 {
-	uint64_t before = conn_clock_ms();
+	uint64_t before = clock_ms();
 	bool in = !s->server->admit ||
 	    s->server->admit(s->server->admit_arg, s->conn.fd);
 
 	if (s->conn.deadline_ms)
-		s->conn.deadline_ms += conn_clock_ms() - before;
+		s->conn.deadline_ms += clock_ms() - before;
 	return in && !atomic_load(&s->server->stopping);
 }
 
@@ -556,7 +558,7 @@ int handshake(struct session *s)
 	int rc;
 
 	if (s->server->handshake_ms)
-		s->conn.deadline_ms = conn_clock_ms() +
+		s->conn.deadline_ms = clock_ms() +
 		    s->server->handshake_ms;
 	rc = negotiate(s);
 	s->conn.deadline_ms = 0;

@@ -115,7 +115,6 @@ struct conn {
 
 void conn_init(struct conn *, int fd);
 void conn_fini(struct conn *);		/* ends TLS; does not close fd */
-uint64_t conn_clock_ms(void);		/* of the deadline */
 /* What there is, at least one byte, at most len; 0: the peer has closed;
  * -errno (-ETIMEDOUT past the deadline, -EAGAIN after conn_patience() ms of
  * silence).  No err: nobody is told but -v. */

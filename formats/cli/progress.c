@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "cli/cli.h"
 
 enum { STEP_MS = 100, NARROW = 40, WIDE = 100 };
@@ -31,14 +31,6 @@ static struct {
 	bool color, drawn;
 	pthread_mutex_t lock;		/* guards the stream and drawn */
 } p = { .next_ms = INT64_MAX, .lock = PTHREAD_MUTEX_INITIALIZER };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
 
 /* In hundredths of a percent; an empty job is done. */
 static unsigned hundredths(void)
@@ -204,7 +196,7 @@ void progress_begin(enum progress_mode mode, const char *what, uint64_t total)
 	p.total = total;
 	p.color = !plain || !*plain;
 	p.drawn = false;
-	p.start_ms = now_ms();
+	p.start_ms = clock_ms();
 	atomic_store(&p.done, 0);
 	atomic_store(&p.percent, 0);
 	sigaction(SIGUSR1, &sa, NULL);
@@ -235,7 +227,7 @@ void progress_add(uint64_t bytes)
 		peer_show();
 		return;
 	}
-	at = now_ms();
+	at = clock_ms();
 	if (at >= next && atomic_compare_exchange_strong(&p.next_ms, &next,
 	    at + STEP_MS))
 		show(at);
@@ -259,7 +251,7 @@ void progress_end(bool done)
 		fflush(stdout);
 		break;
 	case PROGRESS_JSON:
-		show(now_ms());
+		show(clock_ms());
 		break;
 	case PROGRESS_AUTO:
 		if (p.drawn)

@@ -22,6 +22,7 @@
 
 #include "base/auto.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "modules/nbd/remote.h"
 
 enum {
@@ -480,7 +481,7 @@ static int ask(struct store *s, uint64_t off, uint64_t len, uint32_t *flags,
 {
 	struct nbd *nbd = s->state;
 	struct window *w = &nbd->window, fresh = { .from = off,
-	    .asked_ms = now_ms(), .answer.max = RUNS };
+	    .asked_ms = clock_ms(), .answer.max = RUNS };
 	struct command c = { .kind = CMD_STATUS, .status = &fresh.answer,
 	    .off = off };
 	struct status_run *old;
@@ -531,7 +532,7 @@ static int export_status(struct store *s, uint64_t off, uint64_t len,
 	if (!nbd->info->status)
 		return 0;
 	pthread_mutex_lock(&nbd->window.lock);
-	known = now_ms() - nbd->window.asked_ms < STALE_MS &&
+	known = clock_ms() - nbd->window.asked_ms < STALE_MS &&
 	    look(&nbd->window, off, &said, &end);
 	pthread_mutex_unlock(&nbd->window.lock);
 	if (!known && (rc = ask(s, from, align_up(off + len - from,

@@ -20,10 +20,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/auto.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "modules/curl/slot.h"
 
 enum {
@@ -45,14 +45,6 @@ void wire_args_fini(struct wire_args *a)
 			explicit_bzero(strings[i], strlen(strings[i]));
 		free(strings[i]);
 	}
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
 
 /* "https://host:port", in lower case and with the port; "" when in doubt. */
@@ -269,7 +261,7 @@ static bool again(struct slot *s)
 	curl_easy_getinfo(s->easy, CURLINFO_RETRY_AFTER, &after);
 	if (after > 0)
 		ms = max64(ms, min64((uint64_t)after * 1000, PAUSE_MAX_MS));
-	s->at_ms = now_ms() + ms;
+	s->at_ms = clock_ms() + ms;
 	s->hops = 0;
 	free(s->url);
 	s->url = NULL;
@@ -371,7 +363,7 @@ static struct fetch *next_fetch(struct wire *w)
 static int start_slots(struct wire *w)
 {
 	int wait = 60000;
-	int64_t now = now_ms();
+	int64_t now = clock_ms();
 
 	for (unsigned i = 0; i < CONNECTIONS; i++) {
 		struct slot *s = &w->slot[i];

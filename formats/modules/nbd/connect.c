@@ -20,6 +20,7 @@
 
 #include "base/auto.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "remote.h"
 
 enum {
@@ -166,7 +167,7 @@ static int pass_on(int to, const char *buf, size_t len, uint64_t end)
 			len -= (size_t)n;
 		} else if (n < 0 && errno != EAGAIN && errno != EINTR) {
 			return -errno;
-		} else if (now_ms() >= end) {
+		} else if (clock_ms() >= end) {
 			return -ETIMEDOUT;
 		} else {
 			poll(&p, 1, 100);
@@ -180,7 +181,7 @@ static int carry(struct carrier *c, uint64_t end)
 {
 	struct pollfd p[2] = { { c->ours, POLLIN, 0 },
 	    { c->ended ? -1 : c->server, POLLIN, 0 } };
-	uint64_t now = now_ms();
+	uint64_t now = clock_ms();
 	char buf[4096];
 	ssize_t n;
 	int rc;
@@ -288,7 +289,7 @@ out:
 static int shake_hands(struct link *l, const struct server *s,
     unsigned wait_ms, struct error *err)
 {
-	uint64_t end = now_ms() + wait_ms, now;
+	uint64_t end = clock_ms() + wait_ms, now;
 	int rc;
 
 	if (start(l->nbd, s))
@@ -297,7 +298,7 @@ static int shake_hands(struct link *l, const struct server *s,
 	while (!nbd_aio_is_ready(l->nbd) && !nbd_aio_is_negotiating(l->nbd)) {
 		if (link_dead(l))
 			return failed(s, err);
-		now = now_ms();
+		now = clock_ms();
 		if (now >= end)
 			return too_late(s, err);
 		link_drive(l, (int)(end - now));

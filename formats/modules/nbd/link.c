@@ -22,6 +22,7 @@
 
 #include "base/auto.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "remote.h"
 
 enum {
@@ -260,14 +261,14 @@ void link_run(struct link *l, struct command *c, unsigned n)
 
 void link_close(struct link *l)
 {
-	uint64_t end = now_ms() + GOODBYE_MS;
+	uint64_t end = clock_ms() + GOODBYE_MS;
 
 	if (!l)
 		return;
 	pthread_mutex_lock(&l->lock);
 	if (!link_dead(l) && !nbd_aio_disconnect(l->nbd, 0))
-		while (check_dead(l), !link_dead(l) && now_ms() < end)
-			link_drive(l, (int)(end - now_ms()));
+		while (check_dead(l), !link_dead(l) && clock_ms() < end)
+			link_drive(l, (int)(end - clock_ms()));
 	pthread_mutex_unlock(&l->lock);
 	nbd_close(l->nbd);
 	if (l->wake >= 0)

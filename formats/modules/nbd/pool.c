@@ -25,6 +25,7 @@
 
 #include "base/auto.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "remote.h"
 
 enum {
@@ -106,7 +107,7 @@ static int lost(const struct pool *p, struct error *err)
  * and says how long it may take; 0: there will be none.  Lock held. */
 static unsigned wait_for_turn(struct pool *p)
 {
-	uint64_t now = now_ms();
+	uint64_t now = clock_ms();
 	uint64_t end = p->lost_ms + p->server->reconnect_s * 1000ull;
 	uint64_t turn = max64(now, p->tried_ms + AGAIN_MS);
 
@@ -137,13 +138,13 @@ static int fill(struct pool *p, struct slot *s, bool was_lost,
 	p->opening = true;
 	if (was_lost) {
 		if (!p->lost_ms)
-			p->lost_ms = now_ms();
+			p->lost_ms = clock_ms();
 		wait_ms = wait_for_turn(p);
 	}
 	if (wait_ms) {
 		struct link *l;
 
-		p->tried_ms = now_ms();
+		p->tried_ms = clock_ms();
 		pthread_mutex_unlock(&p->lock);
 		l = connect_again(p, wait_ms, err);
 		pthread_mutex_lock(&p->lock);
@@ -233,7 +234,7 @@ static void release(struct pool *p, struct slot *s, const struct command *c,
 	if (!link_dead(s->link))
 		return;
 	if (!p->lost_ms)
-		p->lost_ms = now_ms();
+		p->lost_ms = clock_ms();
 	p->torn |= p->answered > p->flushed;
 	/* What is idle was most likely lost with it.  Found out later, that
 	 * would put what the next server has answered in doubt, too. */
@@ -309,7 +310,7 @@ bool pool_torn(struct pool *p)
 
 struct pool *pool_open(const struct server *server, struct error *err)
 {
-	uint64_t end = now_ms() + server->open_s * 1000ull;
+	uint64_t end = clock_ms() + server->open_s * 1000ull;
 	struct pool *p = calloc(1, sizeof(*p));
 	struct link *l;
 
@@ -321,12 +322,12 @@ struct pool *pool_open(const struct server *server, struct error *err)
 	pthread_cond_init(&p->changed, NULL);
 	p->server = server;
 	for (;;) {
-		uint64_t now = now_ms();
+		uint64_t now = clock_ms();
 
 		l = link_open(server, HANDSHAKE_MS, &p->info, err);
-		if (l || now_ms() + AGAIN_MS >= end)
+		if (l || clock_ms() + AGAIN_MS >= end)
 			break;
-		now = now_ms() - now;
+		now = clock_ms() - now;
 		sleep_ms(now < AGAIN_MS ? AGAIN_MS - now : 0);
 	}
 	if (!l) {

@@ -11,13 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
+#include "base/clock.h"
 
 void *call_new(size_t size, size_t data)
 {
@@ -94,7 +88,7 @@ void call_run(struct call *c, ssize_t (*fn)(struct call *))
 
 int call_news(uint64_t done, uint64_t total, void *call)
 {
-	atomic_store(&((struct call *)call)->news_ms, now_ms());
+	atomic_store(&((struct call *)call)->news_ms, clock_ms());
 	return 0;
 }
 

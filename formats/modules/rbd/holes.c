@@ -12,21 +12,13 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "modules/rbd/rbd.h"
 
 enum { FAST_OBJECTS = 65536, SLOW_OBJECTS = 64, RUNS_MAX = 65536 };
 enum { KEEP_MS = 1000 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* Asking for a window. */
 struct look {
@@ -130,7 +122,7 @@ static int renew(struct store *st, struct window *w, uint64_t off)
 	w->n = 0;
 	w->end = 0;
 	w->writes = atomic_load(&r->writes);
-	w->made_ms = now_ms();
+	w->made_ms = clock_ms();
 	l->image = r->image;
 	l->object = r->object;
 	l->off = align_down(off, r->object);
@@ -164,7 +156,7 @@ int rbd_extent(struct store *st, uint64_t off, uint64_t len, bool *data,
 	if (atomic_load(&r->cluster.patience.lost))
 		rc = -ETIMEDOUT;
 	else if (off < w->off || off >= w->end || w->writes !=
-	    atomic_load(&r->writes) || now_ms() - w->made_ms >= KEEP_MS)
+	    atomic_load(&r->writes) || clock_ms() - w->made_ms >= KEEP_MS)
 		rc = renew(st, w, off);
 	if (rc)
 		return rbd_failed(st, "finding the holes of", off, rc, err);

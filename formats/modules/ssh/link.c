@@ -20,10 +20,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "base/auto.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 
 struct ssh_link {
 	struct sftp3_stream io;		/* first: the stream is the link */
@@ -36,19 +36,11 @@ struct ssh_link {
 
 /* ---- the stream */
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static void link_begin(struct sftp3_stream *io)
 {
 	struct ssh_link *l = (struct ssh_link *)io;
 
-	l->deadline_ms = now_ms() + l->timeout_ms;
+	l->deadline_ms = clock_ms() + l->timeout_ms;
 }
 
 static int lost(struct ssh_link *l, struct error *err)
@@ -71,7 +63,7 @@ static int link_recv(struct sftp3_stream *io, void *buf, size_t len,
 	struct ssh_link *l = (struct ssh_link *)io;
 
 	while (len) {
-		uint64_t now = now_ms();
+		uint64_t now = clock_ms();
 		int n;
 
 		if (now >= l->deadline_ms)
