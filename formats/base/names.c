@@ -2,6 +2,8 @@
 /* names.c - a colon before any slash makes a scheme */
 #include "base/names.h"
 
+#include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 size_t name_scheme_len(const char *name)
@@ -42,4 +44,34 @@ const char *name_path(const char *name)
 	if (!n)
 		return name;
 	return name_has_scheme(name, "file") ? name + n + 1 : NULL;
+}
+
+static int hex_digit(char c)
+{
+	return isdigit((unsigned char)c) ? c - '0' :
+	    isxdigit((unsigned char)c) ? tolower(c) - 'a' + 10 : -1;
+}
+
+char *name_unescape(const char *text, size_t len)
+{
+	char *s = malloc(len + 1), *to = s;
+	int high, low;
+
+	for (size_t i = 0; s && i < len; i++) {
+		if (text[i] != '%') {
+			*to++ = text[i];
+			continue;
+		}
+		high = len - i > 2 ? hex_digit(text[i + 1]) : -1;
+		low = len - i > 2 ? hex_digit(text[i + 2]) : -1;
+		if (high < 0 || low < 0 || !(high | low)) {
+			free(s);
+			return NULL;
+		}
+		*to++ = (char)(high * 16 + low);
+		i += 2;
+	}
+	if (s)
+		*to = '\0';
+	return s;
 }

@@ -17,4 +17,8 @@ void name_hide_password(char *name);
 /* The path in "file:path" or "path"; NULL for other schemes. */
 const char *name_path(const char *name);
 
+/* A copy of len bytes with %XX replaced (RFC 3986, 2.1), to be freed; NULL where
+ * that is no text: an X that is no digit, %00, or no memory. */
+char *name_unescape(const char *text, size_t len);
+
 #endif

@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 
 #include "base/auto.h"
+#include "base/names.h"
 #include "modules/ssh/link.h"
 #include "store/protocol.h"
 
@@ -68,42 +69,11 @@ static bool plain(const char *text, const char *extra)
 	return true;
 }
 
-static int hex_digit(char c)
-{
-	return isdigit((unsigned char)c) ? c - '0' :
-	    isxdigit((unsigned char)c) ? tolower(c) - 'a' + 10 : -1;
-}
-
-/* A copy of text[0, n) with %XX replaced; NULL where that is no text. */
-static char *unescape(const char *text, size_t n)
-{
-	char *s = malloc(n + 1), *to = s;
-	int high, low;
-
-	for (size_t i = 0; s && i < n; i++) {
-		if (text[i] != '%') {
-			*to++ = text[i];
-			continue;
-		}
-		high = n - i > 2 ? hex_digit(text[i + 1]) : -1;
-		low = n - i > 2 ? hex_digit(text[i + 2]) : -1;
-		if (high < 0 || low < 0 || !(high | low)) {
-			free(s);
-			return NULL;
-		}
-		*to++ = (char)(high * 16 + low);
-		i += 2;
-	}
-	if (s)
-		*to = '\0';
-	return s;
-}
-
 /* Sets key to the unescaped text[0, n). */
 static int set_part(struct opts *o, const char *key, const char *text,
     size_t n, const char *name, struct error *err)
 {
-	AUTO_FREE char *value = unescape(text, n);
+	AUTO_FREE char *value = name_unescape(text, n);
 
 	if (!value)
 		return bad_name(name, "a %XX in it is wrong", err);
@@ -138,7 +108,7 @@ static int parse_query(const char *q, const char *name, struct opts *o,
 {
 	while (*q) {
 		size_t n = strcspn(q, "&;"), key = strcspn(q, "=&;");
-		AUTO_FREE char *value = key < n ? unescape(q + key + 1,
+		AUTO_FREE char *value = key < n ? name_unescape(q + key + 1,
 		    n - key - 1) : NULL;
 		int rc;
 

@@ -8,7 +8,6 @@
  * local files: a name may come from a stranger, credentials come from
  * --object.
  */
-#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 
 #include "base/auto.h"
 #include "base/bytes.h"
+#include "base/names.h"
 #include "remote.h"
 
 #define DEFAULT_PORT "10809"
@@ -29,37 +29,10 @@ static int no_url(const char *why, struct error *err)
 	return error_set(err, EINVAL, "No valid URL specified: %s", why);
 }
 
-/* len bytes with %XX, as text; NULL: not to be decoded. */
-static char *decode(const char *text, size_t len)
-{
-	char *out = malloc(len + 1), *o = out;
-
-	for (size_t i = 0; out && i < len; i++) {
-		char hex[3] = "";
-
-		if (text[i] != '%') {
-			*o++ = text[i];
-			continue;
-		}
-		if (i + 2 < len)
-			memcpy(hex, text + i + 1, 2);
-		if (!isxdigit((unsigned char)hex[0]) ||
-		    !isxdigit((unsigned char)hex[1]) || !strcmp(hex, "00")) {
-			free(out);
-			return NULL;
-		}
-		*o++ = (char)strtoul(hex, NULL, 16);
-		i += 2;
-	}
-	if (out)
-		*o = '\0';
-	return out;
-}
-
 static int set_decoded(struct opts *keys, const char *key, const char *text,
     size_t len, struct error *err)
 {
-	AUTO_FREE char *value = decode(text, len);
+	AUTO_FREE char *value = name_unescape(text, len);
 
 	if (!value)
 		return no_url("a %XX in it is wrong", err);
