@@ -403,7 +403,7 @@ static void raise_size(struct store *st, uint64_t end)
 }
 
 /* On one connection, however many there are. */
-static int submit(struct store *st, struct sftp3_req *reqs, unsigned n,
+static int ssh_submit(struct store *st, struct store_req *reqs, unsigned n,
     struct error *err)
 {
 	struct ssh *s = st->state;
@@ -433,37 +433,17 @@ static int submit(struct store *st, struct sftp3_req *reqs, unsigned n,
 static int ssh_preadv(struct store *st, const struct iovec *iov, int n,
     uint64_t off, enum store_event event, struct error *err)
 {
-	struct sftp3_req q = { .iov = iov, .n = n, .off = off };
+	struct store_req q = { .iov = iov, .n = n, .off = off };
 
-	return submit(st, &q, 1, err);
+	return ssh_submit(st, &q, 1, err);
 }
 
 static int ssh_pwritev(struct store *st, const struct iovec *iov, int n,
     uint64_t off, enum store_event event, struct error *err)
 {
-	struct sftp3_req q = { .write = true, .iov = iov, .n = n, .off = off };
+	struct store_req q = { .write = true, .iov = iov, .n = n, .off = off };
 
-	return submit(st, &q, 1, err);
-}
-
-static int ssh_submit(struct store *st, struct store_req *reqs, unsigned n,
-    struct error *err)
-{
-	AUTO_FREE struct sftp3_req *q = calloc(n, sizeof(*q));
-	int rc;
-
-	if (!q) {
-		for (unsigned i = 0; i < n; i++)
-			reqs[i].ret = -ENOMEM;
-		return error_errno(err, ENOMEM, "batch");
-	}
-	for (unsigned i = 0; i < n; i++)
-		q[i] = (struct sftp3_req){ .write = reqs[i].write,
-		    .iov = reqs[i].iov, .n = reqs[i].n, .off = reqs[i].off };
-	rc = submit(st, q, n, err);
-	for (unsigned i = 0; i < n; i++)
-		reqs[i].ret = q[i].ret;
-	return rc;
+	return ssh_submit(st, &q, 1, err);
 }
 
 /* At the size it has, or only growing (then it may have grown meanwhile). */

@@ -123,7 +123,7 @@ static void begin_server(enum manner manner, uint32_t most)
 
 static int transfer(bool write, const struct iovec *iov, int n, uint64_t off)
 {
-	struct sftp3_req q = { write, iov, n, off, 1 };
+	struct store_req q = { write, iov, n, off, 1 };
 	int rc = sftp3_submit(&sftp, &handle, &q, 1, &err);
 
 	CU_ASSERT_EQUAL(q.ret, rc);
@@ -170,14 +170,14 @@ static void writes_are_cut_up(void)
 /* More than there are slots; one of them fails alone. */
 static void batches_are_many_requests(void)
 {
-	static struct sftp3_req q[200];
+	static struct store_req q[200];
 	static struct iovec iov[200];
 
 	begin_server(HONEST, 333);
 	memset(memory, 1, sizeof(memory));
 	for (unsigned i = 0; i < 200; i++) {
 		iov[i] = (struct iovec){ memory + 1000 * i, 1000 };
-		q[i] = (struct sftp3_req){ i == 7, iov + i, 1, 1000 * i, 1 };
+		q[i] = (struct store_req){ i == 7, iov + i, 1, 1000 * i, 1 };
 	}
 	CU_ASSERT_EQUAL(sftp3_submit(&sftp, &handle, q, 200, &err), 0);
 	CU_ASSERT_EQUAL(memcmp(memory, server.file, 200 * 1000), 0);

@@ -56,10 +56,10 @@ static void use(struct sftp3 *s, struct error *err)
 	for (int i = 0; i < 2 && !s->broken; i++) {
 		sftp3_fstat(s, &h, &attrs, err);
 		if (!s->broken)
-			sftp3_submit(s, &h, &(struct sftp3_req){ false, iov, 2,
+			sftp3_submit(s, &h, &(struct store_req){ false, iov, 2,
 			    1000, 0 }, 1, err);
 		if (!s->broken)
-			sftp3_submit(s, &h, &(struct sftp3_req){ true, iov, 2,
+			sftp3_submit(s, &h, &(struct store_req){ true, iov, 2,
 			    1000, 0 }, 1, err);
 		if (!s->broken)
 			sftp3_fsync(s, &h, err);

@@ -395,7 +395,7 @@ static bool is_full(struct sftp3 *s, const struct sftp3_handle *h)
 /* ---- reading and writing */
 
 struct chunk {
-	struct sftp3_req *q;		/* NULL: the slot is free */
+	struct store_req *q;		/* NULL: the slot is free */
 	uint64_t at;			/* in the request's memory */
 	uint32_t len;
 };
@@ -403,7 +403,7 @@ struct chunk {
 struct job {
 	struct sftp3 *s;
 	const struct sftp3_handle *h;
-	struct sftp3_req *q, *end;	/* what is not yet asked for begins */
+	struct store_req *q, *end;	/* what is not yet asked for begins */
 	uint64_t next;			/* ... here in q's memory */
 	unsigned in_flight;
 	struct chunk slot[SFTP3_DEPTH];
@@ -588,7 +588,7 @@ static int run(struct job *j, struct error *failed, struct error *err)
 }
 
 int sftp3_submit(struct sftp3 *s, const struct sftp3_handle *h,
-    struct sftp3_req *reqs, unsigned n, struct error *err)
+    struct store_req *reqs, unsigned n, struct error *err)
 {
 	struct job j = { .s = s, .h = h, .q = reqs, .end = reqs + n };
 	struct error failed = { 0 };

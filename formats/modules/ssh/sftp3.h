@@ -17,9 +17,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/uio.h>
 
-#include "base/error.h"
+#include "store/store.h"
 
 struct sftp3_stream {
 	/* A packet begins: time is counted from here. */
@@ -78,20 +77,12 @@ int sftp3_set_size(struct sftp3 *, const struct sftp3_handle *, uint64_t size,
 int sftp3_fsync(struct sftp3 *, const struct sftp3_handle *, struct error *);
 int sftp3_remove(struct sftp3 *, const char *path, struct error *);
 
-struct sftp3_req {
-	bool write;
-	const struct iovec *iov;
-	int n;
-	uint64_t off;
-	int ret;		/* 0 or -errno */
-};
-
 /*
  * Reads and writes in any order and in parallel: all of each iov, past the end
  * of the file zeros.  err is that of one that failed; a broken stream fails all
  * that are not done.  ENOSPC where the server can be asked how full it is.
  */
 int sftp3_submit(struct sftp3 *, const struct sftp3_handle *,
-    struct sftp3_req *, unsigned n, struct error *);
+    struct store_req *, unsigned n, struct error *);
 
 #endif
