@@ -119,7 +119,6 @@ static int read_packed_iov(struct image *img, const struct extent *e,
     const struct iovec *iov, int n, struct error *err)
 {
 	AUTO_FREE char *buf = NULL;
-	uint64_t done = 0;
 	int rc;
 
 	if (n == 1)
@@ -129,8 +128,7 @@ static int read_packed_iov(struct image *img, const struct extent *e,
 		return error_errno(err, ENOMEM, "unpacking");
 	if ((rc = read_packed(img, e, buf, err)))
 		return rc;
-	for (int i = 0; i < n; done += iov[i++].iov_len)
-		memcpy(iov[i].iov_base, buf + done, iov[i].iov_len);
+	iov_put(iov, 0, buf, e->len);
 	return 0;
 }
 
@@ -609,12 +607,12 @@ static int write_packed(struct image *img, struct iov_pos *pos, uint64_t len,
 
 		while (got < here) {
 			struct iovec iov[PIECES];
+			uint64_t more;
 			int n;
 
-			iov_next(pos, here - got, iov, &n);
-			for (int i = 0; i < n; got += iov[i++].iov_len)
-				memcpy(unit + got, iov[i].iov_base,
-				    iov[i].iov_len);
+			more = iov_next(pos, here - got, iov, &n);
+			iov_get(iov, 0, unit + got, more);
+			got += more;
 		}
 		memset(unit + here, 0, img->unit - here);
 		rc = write_packed_unit(img, packer, unit, here, off, packed,
@@ -634,18 +632,14 @@ static int guard_raw(struct image *img, const struct iovec *iov, int n,
     uint64_t off, uint64_t len, struct error *err)
 {
 	uint8_t head[2048] = {0};
-	uint64_t have = min64(sizeof(head), img->size), at = 0;
+	uint64_t have = min64(sizeof(head), img->size);
 	int rc;
 
 	if (off >= sizeof(head) || !len)
 		return 0;
 	if ((rc = image_read(img, head, have, 0, err)))
 		return rc;
-	for (int i = 0; i < n && off + at < sizeof(head); i++) {
-		memcpy(head + off + at, iov[i].iov_base,
-		    min64(iov[i].iov_len, sizeof(head) - off - at));
-		at += iov[i].iov_len;
-	}
+	iov_get(iov, 0, head + off, min64(len, sizeof(head) - off));
 	if (image_probe(img->name, head, have, NULL, img->size) != img->format)
 		return error_set(err, EPERM,
 		    "format was probed as raw; refusing to write another "

@@ -126,22 +126,6 @@ static void *cursor_take(struct cursor *at, size_t len)
 	return p;
 }
 
-/* Copies len bytes from or to a buffer. */
-static void cursor_copy(struct cursor *at, void *buf, size_t len, bool out)
-{
-	while (len) {
-		size_t n = (size_t)min64(cursor_room(at), len);
-		void *p = cursor_take(at, n);
-
-		if (out)
-			memcpy(buf, p, n);
-		else
-			memcpy(p, buf, n);
-		buf = (char *)buf + n;
-		len -= n;
-	}
-}
-
 /* ---- reading and writing */
 
 /* Can the memory be used as it is? */
@@ -196,8 +180,7 @@ static int transfer_slices(struct store *s, bool write,
 {
 	struct nbd *nbd = s->state;
 	uint32_t block = nbd->info->min_block;
-	uint64_t end = off + len, from, to;
-	struct cursor at = { iov, 0 };
+	uint64_t start = off, end = off + len, from, to;
 	/* Other writes of whole blocks do not meet ours. */
 	bool patch = write && (off | len) % block;
 	AUTO_FREE uint8_t *buf = malloc((size_t)min64(SLICE,
@@ -218,8 +201,8 @@ static int transfer_slices(struct store *s, bool write,
 			rc = transfer_buf(s, CMD_READ, buf, first,
 			    last - first, err);
 			if (!rc)
-				cursor_copy(&at, buf + (from - first),
-				    (size_t)(to - from), false);
+				iov_put(iov, from - start,
+				    buf + (from - first), to - from);
 			continue;
 		}
 		if (first < from)
@@ -231,8 +214,7 @@ static int transfer_slices(struct store *s, bool write,
 			    err);
 		if (rc)
 			break;
-		cursor_copy(&at, buf + (from - first), (size_t)(to - from),
-		    true);
+		iov_get(iov, from - start, buf + (from - first), to - from);
 		rc = transfer_buf(s, CMD_WRITE, buf, first, last - first, err);
 	}
 	if (patch)
@@ -248,26 +230,6 @@ static uint64_t inside(struct store *s, uint64_t off, uint64_t len)
 	return off < size ? min64(len, size - off) : 0;
 }
 
-/* Memory from byte "from" on: zeroed, or whether it is zero. */
-static bool tail(const struct iovec *iov, int n, uint64_t from, bool clear)
-{
-	for (; n; n--, iov++) {
-		uint8_t *p = iov->iov_base;
-
-		if (from >= iov->iov_len) {
-			from -= iov->iov_len;
-			continue;
-		}
-		if (clear)
-			memset(p + from, 0, iov->iov_len - from);
-		for (size_t i = from; !clear && i < iov->iov_len; i++)
-			if (p[i])
-				return false;
-		from = 0;
-	}
-	return true;
-}
-
 static int past_end(struct store *s, uint64_t off, struct error *err)
 {
 	return error_errno(err, ENOSPC, "writing '%s' at offset %" PRIu64
@@ -279,12 +241,25 @@ static int export_preadv(struct store *s, const struct iovec *iov, int n,
 {
 	uint64_t len = iov_total(iov, n), have = inside(s, off, len);
 
-	tail(iov, n, have, true);
+	iov_put(iov, have, NULL, len - have);
 	if (!have)
 		return 0;
 	return fits(s->state, iov, n, off, have) ?
 	    transfer(s, CMD_READ, iov, off, have, err) :
 	    transfer_slices(s, false, iov, off, have, err);
+}
+
+/* The end may lie within a sector: what a writer of whole sectors has behind
+ * it is no loss if it is zeros. */
+static bool may_drop(struct store *s, const struct iovec *iov, uint64_t off,
+    uint64_t len, uint64_t have)
+{
+	uint8_t rest[SECTOR];
+
+	if (align_up(store_size(s), SECTOR) < off + len)
+		return false;
+	iov_get(iov, have, rest, len - have);
+	return bytes_are_zero(rest, len - have);
 }
 
 /* Forgets what the server said of this range: after a change has ended, so
@@ -306,8 +281,7 @@ static int export_pwritev(struct store *s, const struct iovec *iov, int n,
 	uint64_t len = iov_total(iov, n), have = inside(s, off, len);
 	int rc = 0;
 
-	if (have < len && (align_up(store_size(s), SECTOR) < off + len ||
-	    !tail(iov, n, have, false)))
+	if (have < len && !may_drop(s, iov, off, len, have))
 		return past_end(s, off, err);
 	if (!have)
 		return 0;

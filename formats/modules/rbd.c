@@ -81,29 +81,6 @@ struct piece {
 	uint8_t data[];
 };
 
-/* Between a piece and the memory of its request. */
-static void copy(struct piece *p)
-{
-	const struct iovec *iov = p->req->iov;
-	uint64_t skip = p->skip;
-	size_t done = 0;
-
-	for (; done < p->len; iov++) {
-		if (skip < iov->iov_len) {
-			uint8_t *at = (uint8_t *)iov->iov_base + skip;
-			size_t n = (size_t)min64(p->len - done,
-			    iov->iov_len - skip);
-
-			if (p->req->write)
-				memcpy(p->data + done, at, n);
-			else
-				memcpy(at, p->data + done, n);
-			done += n;
-		}
-		skip -= min64(skip, iov->iov_len);
-	}
-}
-
 /* Behind the end there is nothing to ask librbd for. */
 static int begin(struct store *st, struct piece *p)
 {
@@ -121,7 +98,7 @@ static int begin(struct store *st, struct piece *p)
 	if ((rc = call_prepare(c)))
 		return rc;
 	if (p->req->write)
-		copy(p);
+		iov_get(p->req->iov, p->skip, p->data, p->len);
 	call_begun(c, p->req->write ?
 	    rbd_aio_write(r->image, off, p->len, (char *)p->data,
 	    c->completion) :
@@ -174,7 +151,7 @@ static void end_first(struct rbd *r, struct piece **list, uint64_t *ahead)
 		if (!q->write) {	/* zeros where it found the end */
 			got = min64((uint64_t)p->call.ret, p->len);
 			memset(p->data + got, 0, p->len - got);
-			copy(p);
+			iov_put(q->iov, p->skip, p->data, p->len);
 		}
 	}
 	call_free(&p->call);

@@ -188,35 +188,6 @@ void direct_let_go(struct direct *d, struct direct_range *r)
 
 /* ---- pieces */
 
-enum way { TO_IOV, FROM_IOV };
-
-/* Between buf and what lies "skip" bytes into iov; buf NULL: zeros. */
-static void iov_copy(const struct iovec *iov, int n, uint64_t skip,
-    uint8_t *buf, uint64_t len, enum way way)
-{
-	for (int i = 0; i < n && len; i++) {
-		uint8_t *part = iov[i].iov_base;
-		size_t m = iov[i].iov_len;
-
-		if (skip >= m) {
-			skip -= m;
-			continue;
-		}
-		part += skip;
-		m = min64(m - skip, len);
-		skip = 0;
-		if (way == FROM_IOV)
-			memcpy(buf, part, m);
-		else if (buf)
-			memcpy(part, buf, m);
-		else
-			memset(part, 0, m);
-		if (buf)
-			buf += m;
-		len -= m;
-	}
-}
-
 /* Whole sectors, fewer than len only where the file ends. */
 static ssize_t read_sectors(struct direct *d, int fd, uint8_t *buf,
     size_t len, uint64_t off)
@@ -287,11 +258,10 @@ static int read_bounced(struct direct *d, int fd, const struct iovec *iov,
 			break;
 		to = min64(a + (uint64_t)got, end);
 		if (to > from)
-			iov_copy(iov, n, from - off, buf + (from - a),
-			    to - from, TO_IOV);
+			iov_put(iov, from - off, buf + (from - a), to - from);
 		if ((uint64_t)got < b - a) {
 			to = max64(to, from);
-			iov_copy(iov, n, to - off, NULL, end - to, TO_IOV);
+			iov_put(iov, to - off, NULL, end - to);
 			break;
 		}
 	}
@@ -351,8 +321,7 @@ static int write_piece(struct direct *d, int fd, int buffered, uint8_t *buf,
 		    p->b - d->align);
 	if (ret < 0)
 		return ret;
-	iov_copy(iov, n, skip, buf + (p->from - p->a), p->to - p->from,
-	    FROM_IOV);
+	iov_get(iov, skip, buf + (p->from - p->a), p->to - p->from);
 	ret = write_sectors(fd, buf, (size_t)(stop - p->a), p->a);
 	if (ret < 0 || stop == p->b)
 		return ret;

@@ -151,15 +151,12 @@ static struct step *add_step(struct fault *f)
 	return &f->steps[f->n_steps++];
 }
 
-static uint8_t *join(const struct iovec *iov, int n, uint64_t len)
+static uint8_t *join(const struct iovec *iov, uint64_t len)
 {
-	uint8_t *data = malloc(len), *at = data;
+	uint8_t *data = malloc(len);
 
-	for (int i = 0; data && i < n; i++) {
-		if (iov[i].iov_len)
-			memcpy(at, iov[i].iov_base, iov[i].iov_len);
-		at += iov[i].iov_len;
-	}
+	if (data)
+		iov_get(iov, 0, data, len);
 	return data;
 }
 
@@ -179,7 +176,7 @@ static int done(struct store *s, enum fault_op op, const struct iovec *iov,
 	if (!f->base)
 		return 0;
 	if (op == FAULT_WRITE)
-		data = join(iov, n, len);
+		data = join(iov, len);
 	step = op != FAULT_WRITE || data ? add_step(f) : NULL;
 	if (!step) {
 		free(data);

@@ -23,6 +23,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/iov.h"
 
 /* What an access is for.  Fault injection matches on it; data is 0.  The
  * names in text (store_event_name) are the peers' blkdebug events. */
@@ -147,18 +148,6 @@ struct store *store_new(const struct store_ops *, const char *name);
 /* Closes and frees; NULL is allowed.  The error of ops->close counts: a
  * caller who wrote must look at it (D9). */
 int store_close(struct store *, struct error *);
-
-/* Bytes of all pieces; UINT64_MAX, which no range check lets pass, where the
- * sum does not fit. */
-static inline uint64_t iov_total(const struct iovec *iov, int n)
-{
-	uint64_t sum = 0;
-
-	while (n--)
-		if (!add_ok(sum, (iov++)->iov_len, &sum))
-			return UINT64_MAX;
-	return sum;
-}
 
 int store_pread(struct store *, void *buf, size_t len, uint64_t off,
     enum store_event, struct error *);

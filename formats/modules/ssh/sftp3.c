@@ -409,16 +409,15 @@ struct job {
 	struct chunk slot[SFTP3_DEPTH];
 };
 
-/* Calls fn for the pieces of a chunk's memory, its first len bytes. */
-static int each_piece(struct sftp3 *s, const struct chunk *c, uint32_t len,
-    int (*fn)(struct sftp3 *, void *, size_t, struct error *),
+/* Data, to where it belongs. */
+static int recv_pieces(struct sftp3 *s, const struct chunk *c, uint32_t len,
     struct error *err)
 {
+	const struct iovec *v = c->q->iov;
 	uint64_t at = c->at;
 	int rc = 0;
 
-	for (int i = 0; i < c->q->n && len && !rc; i++) {
-		const struct iovec *v = &c->q->iov[i];
+	for (; len && !rc; v++) {
 		size_t part;
 
 		if (at >= v->iov_len) {
@@ -426,23 +425,11 @@ static int each_piece(struct sftp3 *s, const struct chunk *c, uint32_t len,
 			continue;
 		}
 		part = (size_t)min64(v->iov_len - at, len);
-		rc = fn(s, (uint8_t *)v->iov_base + at, part, err);
+		rc = recv_bytes(s, (uint8_t *)v->iov_base + at, part, err);
 		len -= (uint32_t)part;
 		at = 0;
 	}
 	return rc;
-}
-
-static int to_packet(struct sftp3 *s, void *from, size_t n, struct error *err)
-{
-	put_bytes(s, from, n);
-	return 0;
-}
-
-static int to_zeros(struct sftp3 *s, void *to, size_t n, struct error *err)
-{
-	memset(to, 0, n);
-	return 0;
 }
 
 static int send_chunk(struct job *j, unsigned i, struct error *err)
@@ -454,8 +441,10 @@ static int send_chunk(struct job *j, unsigned i, struct error *err)
 	put_handle(s, j->h);
 	put64(s, c->q->off + c->at);
 	put32(s, c->len);
-	if (c->q->write)
-		each_piece(s, c, c->len, to_packet, err);
+	if (c->q->write) {
+		iov_get(c->q->iov, c->at, s->buf + s->len, c->len);
+		s->len += c->len;
+	}
 	return send_packet(s, err);
 }
 
@@ -465,9 +454,7 @@ static bool next_chunk(struct job *j, struct chunk *c)
 	uint64_t len;
 
 	for (; j->q < j->end; j->q++, j->next = 0) {
-		len = 0;
-		for (int i = 0; i < j->q->n; i++)
-			len += j->q->iov[i].iov_len;
+		len = iov_total(j->q->iov, j->q->n);
 		if (j->q->ret || j->next >= len)
 			continue;
 		*c = (struct chunk){ j->q, j->next,
@@ -520,7 +507,7 @@ static int take_data(struct job *j, unsigned i, uint32_t rest,
 	n = be32_get(count);
 	if (n == 0 || n > c->len || n > rest)
 		return garbled(s, "more or less data than was asked for", err);
-	if ((rc = each_piece(s, c, n, recv_bytes, err)) ||
+	if ((rc = recv_pieces(s, c, n, err)) ||
 	    (rc = recv_rest(s, rest - n, &ignored, err)))
 		return rc;
 	if (n == c->len) {
@@ -566,7 +553,7 @@ static int take_reply(struct job *j, struct error *failed, struct error *err)
 	if (!c->q->write && code == OK)
 		return garbled(s, "no data for a read", err);
 	if (!c->q->write && code == END_OF_FILE) {
-		each_piece(s, c, c->len, to_zeros, err);
+		iov_put(c->q->iov, c->at, NULL, c->len);
 	} else if (rc) {
 		c->q->ret = rc;
 		*failed = status;
