@@ -53,9 +53,12 @@ struct pci_dev {
 	void (*free)(struct pci_dev *);		/* NULL: free() */
 	/* the bus's own */
 	bool intx;		/* level the device wants */
+	bool wire;		/* level it has on the bus */
+	uint8_t cap_end;	/* where the next capability goes */
 	uint8_t msi_cap, msix_cap;	/* offsets, 0: none */
 	struct msix_vector *msix;
-	unsigned msix_n;
+	unsigned msix_n, msix_bar;
+	uint32_t msix_at, msix_pba;	/* of table and pending bits */
 };
 
 struct pci_id {
@@ -67,12 +70,15 @@ struct pci_id {
 
 /*
  * The bus with its ports CF8h/CFCh.  pirq(opaque, line, level) is called with
- * line = (slot + pin - 1) & 3, level already the OR of all on that line.
+ * line = (slot - 1 + pin - 1) & 3, which is how the board's slots are wired to
+ * PIRQA..PIRQD; level is already the OR of all on that line.
  */
 struct pci_bus *pci_bus_new(struct mem *, struct bus *, struct msi_sink,
     void (*pirq)(void *opaque, unsigned line, bool level), void *opaque,
     struct error *err);
 void pci_bus_free(struct pci_bus *);	/* and its devices */
+/* Byte port CF9h lies inside the address register: where it goes to. */
+void pci_bus_cf9(struct pci_bus *, const struct io_ops *, void *dev);
 void pci_bus_reset(struct pci_bus *);	/* all devices */
 
 /* Fills in the header of a zeroed dev and puts it on the bus.  slot may be
@@ -80,16 +86,18 @@ void pci_bus_reset(struct pci_bus *);	/* all devices */
 int pci_init(struct pci_dev *, struct pci_bus *, const struct pci_id *,
     unsigned slot, unsigned fn, struct error *err);
 
-/* A capability of len bytes (the 2-byte header included); its offset. */
+/* A capability of len bytes (the 2-byte header included); its offset, 0 when
+ * there is no room.  The rest of it is zeros and read-only. */
 unsigned pci_add_cap(struct pci_dev *, uint8_t id, unsigned len);
 
 /* MSI-X with n vectors, its table and pending bits in BAR bar (6.8.2) from
- * offset on.  The bar is made here when its size is 0. */
+ * offset on.  The bar is made here when its size is 0; else the device's ops
+ * see what lies outside of both, in accesses of at most 4 bytes. */
 int pci_add_msix(struct pci_dev *, unsigned n, unsigned bar, uint32_t offset,
     struct error *err);
 int pci_add_msi(struct pci_dev *);	/* one vector, 64 bit, maskable */
 
-/* Tells the bus that a BAR was filled in after pci_init(). */
+/* Tells the bus that a BAR (6: the ROM) was filled in after pci_init(). */
 void pci_bar_changed(struct pci_dev *, unsigned n);
 
 void pci_set_intx(struct pci_dev *, bool level);
@@ -97,7 +105,8 @@ bool pci_msi_on(const struct pci_dev *);
 bool pci_msix_on(const struct pci_dev *);
 void pci_msi_send(struct pci_dev *);
 void pci_msix_send(struct pci_dev *, unsigned vector);	/* held while masked */
-/* INTx, or MSI, or nothing when bus mastering and MSI-X decide otherwise. */
+/* While MSI or MSI-X is on pci_set_intx() does not reach the bus, and without
+ * bus mastering no message is sent. */
 
 /* Bus mastering is on: without it a device must not DMA (6.2.2). */
 bool pci_may_dma(const struct pci_dev *);
