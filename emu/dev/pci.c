@@ -24,7 +24,7 @@ enum { LINES = 4, ROM_BAR = 6 };
 struct pci_bus {
 	struct mem *mem;
 	struct bus *bus;
-	struct msi_sink *msi;	/* borrowed */
+	struct msi_sink msi;
 	void (*pirq)(void *opaque, unsigned line, bool level);
 	void *opaque;
 	const struct io_ops *cf9;
@@ -258,8 +258,10 @@ pci_set_intx(struct pci_dev *d, bool level)
 static void
 message(struct pci_dev *d, uint64_t addr, uint32_t data)
 {
-	if (pci_may_dma(d) && d->bus->msi && d->bus->msi->send)
-		d->bus->msi->send(d->bus->msi->sink, addr, data);
+	const struct msi_sink *msi = &d->bus->msi;
+
+	if (pci_may_dma(d) && msi->send)
+		msi->send(msi->sink, addr, data);
 }
 
 /* 6.8.1.3: a masked message is remembered in the pending bit. */
@@ -650,7 +652,7 @@ pci_next(struct pci_bus *b, const struct pci_dev *d)
 /* --- The bus --------------------------------------------------------------------- */
 
 struct pci_bus *
-pci_bus_new(struct mem *mem, struct bus *bus, struct msi_sink *msi,
+pci_bus_new(struct mem *mem, struct bus *bus, struct msi_sink msi,
     void (*pirq)(void *opaque, unsigned line, bool level), void *opaque,
     struct error *err)
 {
