@@ -34,26 +34,30 @@ struct disk_req {
 	void (*done)(struct disk_req *);
 	void *opaque;		/* the caller's */
 	int ret;		/* 0 or -errno, set before done() */
-	struct disk *disk;	/* disk.c's own from here on */
-	struct disk_req *next;
-	struct board_work work;
+	bool more;		/* set before done(): that of another request
+				 * of this disk follows at once */
+	struct disk_req *next;	/* disk.c's own */
 };
 
 /* Takes over image (closed by disk_free()), NULL for an empty drive. */
 struct disk *disk_new(struct board *, struct image *, const char *id,
     bool read_only, bool discard, struct error *err);
-/* Waits for what is under way, flushes and closes; the flush's error. */
+/* Waits for what is under way, flushes and closes; the flush's error.  To be
+ * called once the loop has ended and before controllers and memory are freed:
+ * done() is not called any more.  NULL is allowed. */
 int disk_free(struct disk *, struct error *err);
 
 uint64_t disk_size(const struct disk *);	/* bytes; 0: no medium */
 bool disk_read_only(const struct disk *);
 bool disk_has_medium(const struct disk *);
+bool disk_discards(const struct disk *);	/* discards do something */
 const char *disk_id(const struct disk *);
 
 /* Board lock held.  done() comes later, never from within. */
 void disk_submit(struct disk *, struct disk_req *);
 /* Calls idle(opaque) once nothing of this disk is under way (controller
- * reset, machine stop); at once if so already. */
+ * reset, machine stop); at once if so already.  The same pair again while it
+ * is waited for is one call; at most 8 pairs. */
 void disk_drain(struct disk *, void (*idle)(void *opaque), void *opaque);
 
 #endif
