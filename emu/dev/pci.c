@@ -481,10 +481,12 @@ config_write(struct pci_dev *d, unsigned off, unsigned size, uint32_t value)
 }
 
 static uint32_t
-config_read(const struct pci_dev *d, unsigned off, unsigned size)
+config_read(struct pci_dev *d, unsigned off, unsigned size)
 {
 	uint32_t v = 0;
 
+	if (d->config_reading)
+		d->config_reading(d, off, size);
 	for (unsigned i = 0; i < size; i++)
 		v |= (uint32_t)d->config[off + i] << 8 * i;
 	return v;

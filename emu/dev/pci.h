@@ -47,6 +47,9 @@ struct pci_dev {
 	uint8_t w1c[256];	/* bits that are cleared by writing 1 */
 	struct pci_bar bar[6];
 	struct pci_bar rom;	/* expansion ROM: ram set, size a power of 2 */
+	/* Before the guest reads configuration bytes [off, off + n), for those
+	 * that are read from elsewhere.  NULL: there are none. */
+	void (*config_reading)(struct pci_dev *, unsigned off, unsigned n);
 	/* After the guest changed configuration bytes [off, off + n). NULL: none. */
 	void (*config_written)(struct pci_dev *, unsigned off, unsigned n);
 	void (*reset)(struct pci_dev *);	/* NULL: none */
