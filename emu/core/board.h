@@ -38,7 +38,8 @@ void board_unlock(struct board *);
 /* Guest time now.  Any thread, no lock. */
 uint64_t board_now_ns(const struct board *);
 
-/* Stops and continues guest time: timers do not fire in between.  Lock held. */
+/* Stops and continues guest time: timers do not fire in between; descriptors
+ * and posted work go on.  A new board's time runs.  Lock held. */
 void board_stop_clock(struct board *);
 void board_start_clock(struct board *);
 
@@ -52,8 +53,8 @@ struct timer {
 	void *opaque;		/* borrowed */
 	uint64_t at_ns;		/* when it is pending */
 	bool pending;
-	unsigned slot;		/* the board's own */
 	struct board *board;
+	struct timer *next, **link;	/* the board's own */
 };
 
 void timer_init(struct timer *, struct board *, void (*fire)(void *),
@@ -65,7 +66,8 @@ void timer_stop(struct timer *);
 
 /* Calls fn(opaque) in the loop's thread with the lock held, in the order of
  * posting.  Any thread, with the lock or without.  Allocates nothing: the
- * caller's struct is linked in and is free again when fn is called. */
+ * caller's struct is linked in and is free again when fn is called.  Posting
+ * what is posted already does nothing. */
 struct board_work {
 	void (*fn)(void *opaque);
 	void *opaque;
@@ -87,6 +89,7 @@ void board_fd_remove(struct board_fd *);
 /* Runs timers, descriptors and posted work until board_quit(); returns the
  * code given there.  Lock not held. */
 int board_run(struct board *);
-void board_quit(struct board *, int code);	/* any thread */
+/* Any thread, without the lock or with it; the first code counts. */
+void board_quit(struct board *, int code);
 
 #endif

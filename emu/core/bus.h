@@ -18,7 +18,8 @@ struct bus_region;
 struct bus *bus_new(struct board *, struct error *err);
 void bus_free(struct bus *);
 
-/* n ports from port on; a later region hides an earlier one. */
+/* n ports from port on, what is beyond FFFFh is cut off; a later region hides
+ * an earlier one.  The name is copied.  NULL: no memory. */
 struct bus_region *bus_add(struct bus *, uint16_t port, unsigned n,
     const struct io_ops *, void *dev, const char *name);
 void bus_move(struct bus_region *, uint16_t port);

@@ -41,6 +41,13 @@ struct io_ops {
 	unsigned min, max;	/* 0: 1 and 8 (4 for ports) */
 };
 
+/* Calls them by these rules for size bytes, of any number up to 8; max is
+ * what ops->max 0 means.  For mem.c and bus.c. */
+uint64_t io_read(const struct io_ops *, void *dev, uint64_t off,
+    unsigned size, unsigned max);
+void io_write(const struct io_ops *, void *dev, uint64_t off, unsigned size,
+    uint64_t value, unsigned max);
+
 enum mem_kind {
 	MEM_NONE,		/* reads as ones, writes are lost */
 	MEM_RAM,
@@ -70,14 +77,15 @@ uint64_t mem_ram_high(const struct mem *);	/* bytes from 4 GiB on */
 /*
  * Puts a region over [gpa, gpa + len), whole pages for RAM and ROM.  host is
  * borrowed and outlives the mem.  A later region hides earlier ones where
- * they overlap; removing it shows them again.  The name is for "info mtree".
+ * they overlap; removing it shows them again.  The name, copied, is for
+ * "info mtree".  NULL: no memory.
  */
 struct mem_region;
 struct mem_region *mem_add_ram(struct mem *, uint64_t gpa, uint64_t len,
     enum mem_kind, void *host, const char *name);
 struct mem_region *mem_add_io(struct mem *, uint64_t gpa, uint64_t len,
     const struct io_ops *, void *dev, const char *name);
-/* Shows part of what lies elsewhere (PAM: RAM at its own address). */
+/* Keeps its rank among those that overlap; cannot fail. */
 void mem_move(struct mem_region *, uint64_t gpa);
 void mem_remove(struct mem_region *);	/* and frees; NULL is allowed */
 
@@ -98,6 +106,8 @@ struct mem_listener {
 	void (*code_written)(void *opaque, uint64_t frame, uint64_t lines);
 	void *opaque;
 };
+/* Copied.  Before the processors run; MEM_LISTENERS at most. */
+#define MEM_LISTENERS 16
 void mem_listen(struct mem *, const struct mem_listener *);
 
 /* "info mtree": one line per region. */
@@ -137,9 +147,10 @@ void mem_written(struct mem *, uint64_t gpa, uint64_t len);
  * Which frames hold code that processors have decoded.  A processor adds the
  * lines it decoded; whoever writes to one of them calls the listeners.  A page
  * with any line set must not be written without asking: the processors keep
- * it out of their write translations.
+ * it out of their write translations.  True: the frame had none so far; the
+ * caller has the others forget their translations of it before it decodes.
  */
-void mem_code_add(struct mem *, uint64_t frame, uint64_t lines, unsigned cpu);
+bool mem_code_add(struct mem *, uint64_t frame, uint64_t lines, unsigned cpu);
 /* This processor has no code of the frame any more. */
 void mem_code_drop(struct mem *, uint64_t frame, unsigned cpu);
 bool mem_has_code(const struct mem *, uint64_t frame);
