@@ -72,8 +72,12 @@ enum cpu_feature {
 };
 _Static_assert(FEAT_N <= 64, "struct cpu_features");
 
-/* What a processor has: bit n is feature n.  Bit 0 (FEAT_NONE) is always set.
- * LAHF counts in 64-bit mode only. */
+/*
+ * What a processor has: bit n is feature n.  LAHF counts in 64-bit mode only.
+ * Bit 0 (FEAT_NONE) says nothing of the model: it is set while the processor
+ * is in real or virtual-8086 mode, where VEX is not known (SDM 2, 2.3.1).
+ */
+#define CPU_FEATURES_NO_VEX 1u
 struct cpu_features {
 	uint64_t bits;
 };
@@ -113,5 +117,77 @@ struct insn_desc {
 #define DESC_ALIGN	0x08	/* a vector in memory is aligned to its size */
 
 extern const struct insn_desc insn_descs[INSN_N];
+
+/* --- Compiled: what decode.c works with ------------------------------------ */
+
+/* What chooses among the forms of one opcode; form.mask says which bits a
+ * form cares for. */
+#define KEY_MODRM	0x000ffu	/* the ModRM byte */
+#define KEY_REG		0x00038u
+#define KEY_MOD3	0x00100u
+#define KEY_W		0x00200u
+#define KEY_L		0x00400u
+#define KEY_LONG	0x00800u	/* 64-bit mode */
+#define KEY_REX_B	0x01000u
+#define KEY_OSIZE(n)	((n) << 13)	/* 0 1 2: 16, 32, 64 bits */
+#define KEY_ASIZE(n)	((n) << 15)
+
+enum operand_from {
+	FROM_NONE, FROM_A, FROM_B, FROM_C, FROM_D, FROM_E, FROM_G, FROM_H,
+	FROM_I, FROM_IS, FROM_J, FROM_L, FROM_M, FROM_N, FROM_O, FROM_P,
+	FROM_Q, FROM_R, FROM_S, FROM_U, FROM_V, FROM_W, FROM_X, FROM_Y,
+	FROM_Z, FROM_ST0, FROM_STI,
+	FROM_GPR,		/* a fixed one: operand.fixed is the offset */
+	FROM_SEG,		/* a fixed one: operand.fixed is the number */
+	FROM_ONE,
+};
+
+enum operand_type {
+	TYPE_NONE, TYPE_b, TYPE_w, TYPE_d, TYPE_q, TYPE_dq, TYPE_qq, TYPE_v,
+	TYPE_z, TYPE_y, TYPE_r, TYPE_x, TYPE_t, TYPE_a, TYPE_p, TYPE_s, TYPE_N
+};
+
+/* Where insn.size comes from. */
+enum size_from { SIZE_OPERAND, SIZE_VECTOR, SIZE_MMX, SIZE_EFFECTIVE };
+
+struct form {
+	uint32_t mask, value;
+	uint16_t id;
+	uint8_t feature, bits;
+	uint16_t how;		/* FORM_* */
+	uint8_t size_from, size_operand;
+	struct form_operand {
+		uint8_t from, reg_type, mem_type, fixed;
+	} opd[4];
+};
+
+#define FORM_D64	0x001
+#define FORM_F64	0x002
+#define FORM_ANY_MOD	0x004
+#define FORM_VSIB	0x008
+#define FORM_VEX	0x010
+#define FORM_VVVV	0x020	/* VEX.vvvv names an operand */
+#define FORM_L		0x040	/* VEX.L decides the size of vectors */
+#define FORM_L256	0x080	/* it is 256 */
+#define FORM_REP	0x100	/* F2 or F3 is part of the opcode */
+#define FORM_NEEDS_AVX	0x200
+
+/* One opcode in one map with one mandatory prefix. */
+struct slot {
+	uint16_t list;		/* where its forms begin in form_lists */
+	bool modrm;		/* there is a ModRM byte */
+	bool group;		/* list: 16 lists, by reg + 8 * (mod == 3) */
+};
+
+enum { MAP_1, MAP_0F, MAP_0F38, MAP_0F3A, MAP_VEX, MAP_N = MAP_VEX + 3 };
+#define SLOT(map, pp, opcode) (((map) * 4 + (pp)) * 256 + (opcode))
+
+extern struct form forms[INSN_N];
+extern struct slot slots[MAP_N * 4 * 256];
+/* Numbers of forms; every list ends with 0, INSN_UD, which fits always. */
+extern uint16_t form_lists[];
+
+/* Makes the three from insn.tab, once; any thread. */
+void table_init(void);
 
 #endif
