@@ -104,6 +104,8 @@ struct mem_listener {
 	/* Bytes that somebody holds decoded code of were written: frame, and
 	 * which of its 64-byte lines.  Any thread, board lock held or not. */
 	void (*code_written)(void *opaque, uint64_t frame, uint64_t lines);
+	/* A frame without decoded code has some now.  Any thread. */
+	void (*code_added)(void *opaque, uint64_t frame);
 	void *opaque;
 };
 /* Copied.  Before the processors run; MEM_LISTENERS at most. */

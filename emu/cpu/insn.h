@@ -65,6 +65,7 @@ struct operand {
 #define INSN_CHECKED	0x02	/* its segment's base, limit and rights are to be asked */
 #define INSN_ENDS	0x04	/* the block ends after it: jumps, and all that may change
 				 * the mode, the mapping or the pending requests */
+#define INSN_ALONE	0x80	/* runs by itself: keeps no chains (block.c) */
 
 struct insn {
 	cpu_exec *run;

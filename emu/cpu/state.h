@@ -19,6 +19,7 @@
 #ifndef CPU_STATE_H
 #define CPU_STATE_H
 
+#include <setjmp.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -115,7 +116,8 @@ struct cpu {
 	int fuel;
 	uint8_t cpl;
 	uint8_t bits;		/* enum decode_bits of CS */
-	bool stack32, stack64;	/* SS.B; long mode: how SP is wrapped */
+	bool stack32, stack64;	/* SS.B; 64-bit code: how SP is wrapped */
+	bool flat;		/* 32-bit code whose CS DS ES SS span 4 GiB from 0 */
 	struct block *next_block;	/* for the loop, when a handler knows it */
 	uint64_t rip;		/* when no block runs */
 	uint32_t eflags;	/* the rest: IF TF IOPL NT RF VM AC VIF VIP ID */
@@ -139,7 +141,9 @@ struct cpu {
 	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
 	uint64_t pat, misc_enable, tsc_offset, mtrr[32], mtrr_def;
 	uint64_t kvmclock[2];	/* MSRs 4b564d00h, 4b564d01h */
-	bool shadow;		/* after STI, MOV SS, POP SS: no interrupt yet */
+	uint8_t shadow;		/* no interrupt before the next insn is done: */
+#define SHADOW_STI 1
+#define SHADOW_SS 2		/* nor a debug trap */
 	bool nmi_blocked;
 	bool halted;
 	bool waits_for_sipi;
@@ -158,11 +162,12 @@ struct cpu {
 	struct blocks *blocks;
 	struct paging *paging;
 	struct tlb_view *view;	/* [VIEWS] of the address space in force */
-	void *unwind[5];	/* __builtin_setjmp in interp.c */
+	jmp_buf unwind;		/* set in interp.c */
 	const struct insn *at;	/* the instruction that faulted */
 	struct { uint8_t vector; bool has_error, soft; uint32_t error; } fault;
+	int delivering;		/* vector on its way, -1: none */
 	char why[128];
-	void *engine;		/* threads: sleeping and waking */
+	struct interp *interp;	/* interp.c: sleeping, waking, code written */
 };
 
 /* --- Faults; none returns -------------------------------------------------- */
@@ -418,6 +423,9 @@ cpu_iopl(const struct cpu *c)
 {
 	return (c->eflags & FLAG_IOPL) >> 12;
 }
+
+/* What ends every block: to the next bytes, and to the loop. */
+cpu_exec x_block_next, x_block_loop;
 
 /* After CR0, CR4, EFER, CPL, AC, CS or SS changed: the TLB view, bits, stack
  * size and so on that follow from them (interp.c). */

@@ -1,0 +1,969 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * paging.c - page tables, TLBs, and every access the fast path leaves over
+ *
+ * SDM 3A chapter 4 is cited by section.  A walk collects the rights of all
+ * levels, sets A and D as it must, and its result goes into the second-level
+ * table; what may be used without another look goes into the first-level
+ * tables of the view it was made for:
+ *
+ *  - for writing only plain RAM whose D bit is set and that holds no decoded
+ *    code of any processor (so a store to code comes here and is told);
+ *  - nothing on a page that a data breakpoint watches;
+ *  - nothing at all while alignment is checked (EFLAGS.AC at CPL 3): then the
+ *    view is an empty one.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "cpu/block.h"
+#include "cpu/debug.h"
+#include "cpu/paging.h"
+
+/* Page table entry bits (4.5). */
+#define PTE_P	0x001ull
+#define PTE_W	0x002ull
+#define PTE_U	0x004ull
+#define PTE_A	0x020ull
+#define PTE_D	0x040ull
+#define PTE_PS	0x080ull
+#define PTE_G	0x100ull
+#define PTE_NX	0x8000000000000000ull
+
+/* Page fault error code (SDM 3A, 6.15). */
+#define PF_P 1u
+#define PF_W 2u
+#define PF_U 4u
+#define PF_RSVD 8u
+#define PF_I 16u
+
+#define ADDRESS_MASK (((1ull << MEM_BITS) - 1) & ~(PAGE_SIZE - 1))
+/* Bits between the widest physical address and bit 51 must be 0. */
+#define RSVD_HIGH (0x000fffffffffffffull & ~((1ull << MEM_BITS) - 1))
+
+#define WALKED_BITS 12
+#define WALKED (1u << WALKED_BITS)
+#define SPACES 4096u		/* address space numbers; 0 is global */
+
+/* A remembered translation.  tag: linear page | space number; 0 is none
+ * (linear page 0 has a space number of at least 1 unless it is global: bit 11
+ * of the rights says that the entry is valid). */
+struct walked {
+	uint64_t tag;
+	uint64_t pte;		/* physical page | rights below */
+};
+#define W_USER	0x001ull
+#define W_WRITE	0x002ull
+#define W_DIRTY	0x004ull
+#define W_NX	0x008ull
+#define W_VALID	0x800ull
+
+struct paging {
+	struct walked walked[WALKED];
+	uint64_t pdpte[4];
+	uint16_t space;		/* in force */
+	uint16_t next_space;	/* numbers from here on are unused */
+	uint16_t of_pcid[4096];	/* number of a PCID; 0: none yet */
+	uint64_t large[64];	/* 2 MiB ranges with 4 KiB pieces remembered */
+	uint64_t frame[VIEWS][TLB_ENTRIES];	/* of the exec entries */
+	bool rom[VIEWS][TLB_ENTRIES];
+	struct tlb_view view[VIEWS];
+	struct tlb_view none;	/* stays empty */
+};
+
+/* Held over what must be one access but cannot be one instruction: locked
+ * operands that cross a page or lie in a device. */
+static pthread_mutex_t split_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void
+view_clear(struct tlb_view *v)
+{
+	if (!v->used)
+		return;
+	for (unsigned k = 0; k < TLB_KINDS; k++)
+		for (unsigned n = 0; n < TLB_ENTRIES; n++)
+			v->e[k][n].page = TLB_NONE;
+	v->used = false;
+}
+
+int
+paging_init(struct cpu *c, struct error *err)
+{
+	struct paging *p = mmap(NULL, sizeof(*p), PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return error_errno(err, ENOMEM, "translation tables");
+	c->paging = p;
+	c->view = p->view;
+	for (unsigned n = 0; n < VIEWS; n++) {
+		p->view[n].used = true;
+		view_clear(&p->view[n]);
+	}
+	p->none.used = true;
+	view_clear(&p->none);
+	p->next_space = 2;
+	p->space = 1;
+	return 0;
+}
+
+void
+paging_free(struct cpu *c)
+{
+	if (c->paging)
+		munmap(c->paging, sizeof(*c->paging));
+	c->paging = NULL;
+}
+
+void
+paging_flush_views(struct cpu *c)
+{
+	for (unsigned n = 0; n < VIEWS; n++)
+		view_clear(&c->paging->view[n]);
+	blocks_forget_jumps(c);
+}
+
+static void
+forget_all(struct paging *p)
+{
+	memset(p->walked, 0, sizeof(p->walked));
+	memset(p->of_pcid, 0, sizeof(p->of_pcid));
+	memset(p->large, 0, sizeof(p->large));
+	p->next_space = 1;
+}
+
+static unsigned
+pcid_of(const struct cpu *c)
+{
+	return c->cr4 & CR4_PCIDE ? c->cr3 & 0xfff : 0;
+}
+
+/* A number nobody has used since the last time all were forgotten. */
+static uint16_t
+fresh_space(struct paging *p)
+{
+	if (p->next_space >= SPACES)
+		forget_all(p);
+	return p->next_space++;
+}
+
+void
+paging_flush_all(struct cpu *c)
+{
+	struct paging *p = c->paging;
+
+	forget_all(p);
+	p->space = p->of_pcid[pcid_of(c)] = fresh_space(p);
+	paging_flush_views(c);
+}
+
+void
+paging_switch(struct cpu *c, bool keep)
+{
+	struct paging *p = c->paging;
+	unsigned pcid = pcid_of(c);
+
+	if (!keep || p->of_pcid[pcid] == 0)
+		p->of_pcid[pcid] = fresh_space(p);
+	/* forget_all() may have run: the number is stored again. */
+	p->space = p->of_pcid[pcid];
+	if (p->space == 0)
+		p->space = p->of_pcid[pcid] = fresh_space(p);
+	paging_flush_views(c);
+}
+
+static struct walked *
+walked_slot(struct paging *p, uint64_t lin)
+{
+	return &p->walked[(lin >> PAGE_BITS ^ lin >> (PAGE_BITS + WALKED_BITS)) &
+	    (WALKED - 1)];
+}
+
+void
+paging_invlpg(struct cpu *c, uint64_t lin)
+{
+	struct paging *p = c->paging;
+	uint64_t page = lin & ~(PAGE_SIZE - 1);
+	unsigned range = lin >> 21 & 4095;
+	struct walked *w = walked_slot(p, lin);
+
+	if (p->large[range / 64] >> (range % 64) & 1) {
+		/* Perhaps one of many pieces of a large page. */
+		paging_flush_all(c);
+		return;
+	}
+	if ((w->tag & ~(PAGE_SIZE - 1)) == page)
+		w->pte = 0;
+	for (unsigned v = 0; v < VIEWS; v++)
+		for (unsigned k = 0; k < TLB_KINDS; k++) {
+			struct tlb_entry *e = &p->view[v].e[k]
+			    [lin >> PAGE_BITS & (TLB_ENTRIES - 1)];
+
+			if (e->page == page)
+				e->page = TLB_NONE;
+		}
+	blocks_forget_jumps(c);
+}
+
+void
+paging_invpcid(struct cpu *c, unsigned type, uint16_t pcid, uint64_t lin)
+{
+	struct paging *p = c->paging;
+
+	switch (type) {
+	case 0:			/* one address of one PCID */
+		if (pcid == pcid_of(c)) {
+			paging_invlpg(c, lin);
+			return;
+		}
+		/* fallthrough */
+	case 1:			/* one PCID */
+		p->of_pcid[pcid] = 0;
+		if (pcid == pcid_of(c))
+			paging_switch(c, false);
+		return;
+	default:		/* all, with or without global pages */
+		paging_flush_all(c);
+	}
+}
+
+/* --- Walking ---------------------------------------------------------------- */
+
+enum access { ACCESS_READ = TLB_READ, ACCESS_WRITE = TLB_WRITE,
+    ACCESS_EXEC = TLB_EXEC };
+
+/* What one access is: its kind, and whether rights are a user's. */
+struct want {
+	enum access kind;
+	bool user;
+	bool peek;		/* no A and D bits, no faults */
+};
+
+static uint8_t *
+table_entry(struct cpu *c, uint64_t gpa)
+{
+	struct mem_page page = mem_page(c->mem, gpa);
+
+	return page.kind == MEM_RAM || page.kind == MEM_ROM ?
+	    page.host + (gpa & (PAGE_SIZE - 1)) : NULL;
+}
+
+static uint64_t
+entry_read(struct cpu *c, uint64_t gpa, unsigned size)
+{
+	uint8_t *at = table_entry(c, gpa);
+
+	if (!at)
+		return size == 8 ? ~0ull : ~0u;
+	return size == 8 ? __atomic_load_n((uint64_t *)at, __ATOMIC_RELAXED) :
+	    __atomic_load_n((uint32_t *)at, __ATOMIC_RELAXED);
+}
+
+/* Sets bits in an entry that still is what was read; false: it changed under
+ * us, the walk starts anew (SDM 3A, 8.1.2.1). */
+static bool
+entry_set(struct cpu *c, uint64_t gpa, unsigned size, uint64_t old,
+    uint64_t bits)
+{
+	struct mem_page page = mem_page(c->mem, gpa);
+	uint8_t *at;
+	uint32_t old32 = old;
+
+	if (page.kind != MEM_RAM)
+		return true;	/* in ROM: lost, as on a bus */
+	at = page.host + (gpa & (PAGE_SIZE - 1));
+	if (mem_has_code(c->mem, gpa >> PAGE_BITS))
+		mem_code_write(c->mem, gpa, size);
+	return size == 8 ?
+	    __atomic_compare_exchange_n((uint64_t *)at, &old, old | bits,
+		false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED) :
+	    __atomic_compare_exchange_n((uint32_t *)at, &old32,
+		old32 | (uint32_t)bits, false, __ATOMIC_SEQ_CST,
+		__ATOMIC_RELAXED);
+}
+
+static bool
+refused(struct cpu *c, const struct want *w, uint64_t rights)
+{
+	if (w->kind == ACCESS_EXEC) {
+		if (rights & W_NX)
+			return true;
+		if (w->user)
+			return !(rights & W_USER);
+		return (c->cr4 & CR4_SMEP) && (rights & W_USER);
+	}
+	if (w->user)
+		return !(rights & W_USER) ||
+		    (w->kind == ACCESS_WRITE && !(rights & W_WRITE));
+	/* 4.6.1: supervisor accesses to user pages */
+	if ((rights & W_USER) && (c->cr4 & CR4_SMAP) &&
+	    !(c->eflags & FLAG_AC))
+		return true;
+	return w->kind == ACCESS_WRITE && !(rights & W_WRITE) &&
+	    (c->cr0 & CR0_WP);
+}
+
+/* One walk: 0 and the page with its rights, or the #PF error code with bit 31
+ * set.  *global, *large say what kind of page it is. */
+#define WALK_FAULT 0x80000000u
+static uint32_t
+walk(struct cpu *c, uint64_t lin, const struct want *w, uint64_t *result,
+    bool *global, bool *large)
+{
+	bool pae = c->cr4 & CR4_PAE, wide = c->efer & EFER_LMA;
+	unsigned size = pae ? 8 : 4, step = pae ? 9 : 10, top, level;
+	bool nxe = c->efer & EFER_NXE;
+	uint64_t table, at, e, seen[5], where[5], rights, page_bits, page;
+	uint32_t code;
+
+	code = (w->kind == ACCESS_WRITE ? PF_W : 0) | (w->user ? PF_U : 0) |
+	    (w->kind == ACCESS_EXEC && (nxe || (c->cr4 & CR4_SMEP)) ?
+	    PF_I : 0);
+again:
+	rights = W_USER | W_WRITE;
+	top = wide ? 4 : 2;
+	table = c->cr3 & (wide ? ADDRESS_MASK : 0xfffff000);
+	if (pae && !wide) {
+		/* 4.4.1: the four PDPTEs are registers. */
+		e = c->paging->pdpte[lin >> 30 & 3];
+		if (!(e & PTE_P))
+			return WALK_FAULT | code;
+		table = e & ADDRESS_MASK;
+	}
+	for (level = top;; level--) {
+		at = table + (lin >> (PAGE_BITS + (level - 1) * step) &
+		    ((1u << step) - 1)) * size;
+		e = entry_read(c, at, size);
+		if (!(e & PTE_P))
+			return WALK_FAULT | code;
+		code |= PF_P;	/* from here on; taken back below */
+		if (pae && ((e & RSVD_HIGH) || (!nxe && (e & PTE_NX)) ||
+		    (level == 4 && (e & PTE_PS)) ||
+		    (!wide && (e & 0x7ff0000000000000ull))))
+			return WALK_FAULT | code | PF_RSVD;
+		if (!(e & PTE_U))
+			rights &= ~W_USER;
+		if (!(e & PTE_W))
+			rights &= ~W_WRITE;
+		if (pae && (e & PTE_NX))
+			rights |= W_NX;
+		seen[level] = e;
+		where[level] = at;
+		if (level == 1)
+			break;
+		if ((e & PTE_PS) && level <= 3 &&
+		    (pae || (c->cr4 & CR4_PSE)))
+			break;
+		if (level == 3 && (e & PTE_PS) && !wide)
+			return WALK_FAULT | code | PF_RSVD;
+		table = e & (pae ? ADDRESS_MASK : 0xfffff000);
+		code &= ~PF_P;
+	}
+	page_bits = PAGE_BITS + (level - 1) * step;
+	if (level == 1) {
+		page = e & (pae ? ADDRESS_MASK : 0xfffff000);
+	} else if (pae) {
+		/* 4.5: bits below the page's own, PAT (12) excepted */
+		if (e & ((1ull << page_bits) - 1) & ~0x1fffull)
+			return WALK_FAULT | code | PF_RSVD;
+		page = e & ADDRESS_MASK & ~((1ull << page_bits) - 1);
+	} else {
+		/* 4.3, PSE-36: bits 13..20 are address bits 32..39; bit 21
+		 * is reserved. */
+		if (e & 0x200000)
+			return WALK_FAULT | code | PF_RSVD;
+		page = (e & 0xffc00000) | (e & 0x1fe000) << 19;
+	}
+	*large = level > 1;
+	*global = (e & PTE_G) && (c->cr4 & CR4_PGE);
+	if (e & PTE_D)
+		rights |= W_DIRTY;
+	if (!w->peek && refused(c, w, rights))
+		return WALK_FAULT | code;
+	if (!w->peek) {
+		for (unsigned n = top; n >= level; n--) {
+			uint64_t bits = PTE_A;
+
+			if (n == level && w->kind == ACCESS_WRITE)
+				bits |= PTE_D;
+			if ((seen[n] & bits) != bits &&
+			    !entry_set(c, where[n], size, seen[n], bits)) {
+				code &= ~PF_P;
+				goto again;
+			}
+		}
+		if (w->kind == ACCESS_WRITE)
+			rights |= W_DIRTY;
+	}
+	*result = page | (lin & ((1ull << page_bits) - 1) & ~(PAGE_SIZE - 1)) |
+	    rights;
+	return 0;
+}
+
+bool
+paging_load_pdptes(struct cpu *c, uint64_t cr3)
+{
+	uint64_t e[4];
+
+	for (unsigned n = 0; n < 4; n++) {
+		e[n] = entry_read(c, (cr3 & 0xffffffe0) + 8 * n, 8);
+		/* 4.4.1: R/W, U/S and others are reserved here */
+		if ((e[n] & PTE_P) &&
+		    (e[n] & (RSVD_HIGH | 0xfff00000000001e6ull)))
+			return false;
+	}
+	memcpy(c->paging->pdpte, e, sizeof(e));
+	return true;
+}
+
+/* The page and rights of lin, from memory or by a walk; 0 or a #PF code. */
+static uint32_t
+look_up(struct cpu *c, uint64_t lin, const struct want *w, uint64_t *pte)
+{
+	struct paging *p = c->paging;
+	uint64_t page = lin & ~(PAGE_SIZE - 1);
+	struct walked *slot;
+	bool global, large;
+	uint32_t code;
+
+	if (!(c->cr0 & CR0_PG)) {
+		*pte = (page & 0xffffffff) | W_USER | W_WRITE | W_DIRTY;
+		return 0;
+	}
+	slot = walked_slot(p, lin);
+	if ((slot->pte & W_VALID) &&
+	    (slot->tag == (page | p->space) || slot->tag == page) &&
+	    !refused(c, w, slot->pte) &&
+	    (w->kind != ACCESS_WRITE || (slot->pte & W_DIRTY))) {
+		*pte = slot->pte;
+		return 0;
+	}
+	code = walk(c, lin, w, pte, &global, &large);
+	if (code) {
+		/* 4.10.4.3: a fault forgets the translation. */
+		if ((slot->tag & ~(PAGE_SIZE - 1)) == page)
+			slot->pte = 0;
+		return code;
+	}
+	if (large) {
+		unsigned range = lin >> 21 & 4095;
+
+		p->large[range / 64] |= 1ull << (range % 64);
+	}
+	slot->tag = page | (global ? 0 : p->space);
+	slot->pte = *pte | W_VALID;
+	return 0;
+}
+
+static _Noreturn void
+page_fault(struct cpu *c, const struct insn *i, uint64_t lin, uint32_t code)
+{
+	c->cr2 = lin;
+	cpu_fault_error(c, i, EXC_PF, code & ~WALK_FAULT);
+}
+
+/* --- Filling the views ------------------------------------------------------- */
+
+static unsigned
+view_for(const struct cpu *c, bool user)
+{
+	return user ? VIEW_USER :
+	    c->eflags & FLAG_AC ? VIEW_KERNEL_AC : VIEW_KERNEL;
+}
+
+static bool
+checks_alignment(const struct cpu *c)
+{
+	return c->cpl == 3 && (c->eflags & FLAG_AC) && (c->cr0 & CR0_AM);
+}
+
+void
+paging_select_view(struct cpu *c)
+{
+	struct paging *p = c->paging;
+	struct tlb_view *v = checks_alignment(c) ? &p->none :
+	    &p->view[view_for(c, c->cpl == 3)];
+
+	for (unsigned k = 0; k < TLB_KINDS; k++)
+		c->tlb[k] = v->e[k];
+}
+
+static void
+enter(struct cpu *c, const struct want *w, uint64_t lin, uint64_t pte,
+    struct mem_page mp)
+{
+	struct paging *p = c->paging;
+	unsigned v = view_for(c, w->user);
+	unsigned n = lin >> PAGE_BITS & (TLB_ENTRIES - 1);
+	uint64_t page = lin & ~(PAGE_SIZE - 1);
+	struct tlb_entry *e = &p->view[v].e[w->kind][n];
+
+	if (!mp.host)
+		return;
+	if (w->kind == ACCESS_WRITE && (mp.kind != MEM_RAM ||
+	    mem_has_code(c->mem, (pte & ADDRESS_MASK) >> PAGE_BITS)))
+		return;
+	if (w->kind != ACCESS_EXEC && debug_watches_page(c, page))
+		return;
+	e->page = page;
+	e->add = (uint64_t)(uintptr_t)mp.host - page;
+	p->view[v].used = true;
+	if (w->kind == ACCESS_EXEC) {
+		p->frame[v][n] = (pte & ADDRESS_MASK) >> PAGE_BITS;
+		p->rom[v][n] = mp.kind == MEM_ROM;
+	}
+}
+
+/* Translates or faults, and enters what it can.  *host: NULL for devices. */
+struct place {
+	uint64_t gpa;
+	uint8_t *host;		/* of the byte itself */
+	enum mem_kind kind;
+};
+
+static struct place
+place(struct cpu *c, const struct insn *i, uint64_t lin, const struct want *w)
+{
+	uint64_t pte;
+	uint32_t code = look_up(c, lin, w, &pte);
+	struct mem_page mp;
+	uint64_t off = lin & (PAGE_SIZE - 1);
+
+	if (unlikely(code))
+		page_fault(c, i, lin, code);
+	mp = mem_page(c->mem, pte & ADDRESS_MASK);
+	enter(c, w, lin, pte, mp);
+	return (struct place){ (pte & ADDRESS_MASK) | off,
+	    mp.host ? mp.host + off : NULL, mp.kind };
+}
+
+/* --- The checks before a translation ------------------------------------------ */
+
+static bool
+canonical(uint64_t lin)
+{
+	return (uint64_t)((int64_t)(lin << 16) >> 16) == lin;
+}
+
+/* A non-canonical address is #SS for the stack, else #GP (SDM 1, 3.3.7.1). */
+static void
+check_linear(struct cpu *c, const struct insn *i, uint64_t lin, unsigned len)
+{
+	if (!cpu_long_mode(c) || (likely(canonical(lin) &&
+	    canonical(lin + len - 1) && (int64_t)(lin ^ (lin + len - 1)) >= 0)))
+		return;
+	if (i && (!(i->flags & INSN_MEM) || ((i->seg == SEG_FLAT ||
+	    i->seg == SEG_SS) && (i->base == RSP || i->base == RBP))))
+		cpu_fault_error(c, i, EXC_SS, 0);
+	cpu_gp(c, i, 0);
+}
+
+static void
+check_alignment(struct cpu *c, const struct insn *i, uint64_t lin,
+    unsigned size)
+{
+	if (unlikely(checks_alignment(c)) && (lin & (size - 1)))
+		cpu_fault_error(c, i, EXC_AC, 0);
+}
+
+/* The second page of an access that crosses; wraps at 4 GiB outside long mode. */
+static uint64_t
+next_page(const struct cpu *c, uint64_t lin)
+{
+	lin = (lin | (PAGE_SIZE - 1)) + 1;
+	return cpu_long_mode(c) ? lin : (uint32_t)lin;
+}
+
+/* --- Devices ------------------------------------------------------------------- */
+
+static bool
+apic_page(struct cpu *c, uint64_t gpa)
+{
+	return c->apic.base && (gpa & ~(PAGE_SIZE - 1)) ==
+	    c->apic.base(c->apic.opaque);
+}
+
+static uint64_t
+device_read(struct cpu *c, uint64_t gpa, unsigned size)
+{
+	if (apic_page(c, gpa)) {
+		/* SDM 3A, 11.4.1: 32-bit registers at 16-byte steps */
+		uint64_t v = c->apic.read(c->apic.opaque, gpa >> 4 & 0xff);
+
+		return v >> 8 * (gpa & 3);
+	}
+	return mem_io_read(c->mem, gpa, size);
+}
+
+static void
+device_write(struct cpu *c, uint64_t gpa, unsigned size, uint64_t v)
+{
+	c->fuel = 1;		/* interrupts may come of it */
+	if (apic_page(c, gpa)) {
+		if (!(gpa & 15) && size >= 4)
+			c->apic.write(c->apic.opaque, gpa >> 4 & 0xff, v);
+		return;
+	}
+	mem_io_write(c->mem, gpa, size, v);
+}
+
+static uint64_t
+host_get(const uint8_t *at, unsigned size)
+{
+	uint64_t v = 0;
+
+	switch (size) {
+	case 1: return *at;
+	case 2: return __atomic_load_n((uint16_t *)at, __ATOMIC_RELAXED);
+	case 4: memcpy(&v, at, 4); return v;
+	case 8: memcpy(&v, at, 8); return v;
+	}
+	memcpy(&v, at, size);
+	return v;
+}
+
+static uint64_t
+read_at(struct cpu *c, const struct place *p, unsigned size)
+{
+	return p->host ? host_get(p->host, size) :
+	    device_read(c, p->gpa, size);
+}
+
+static void
+write_at(struct cpu *c, const struct place *p, unsigned size, uint64_t v)
+{
+	if (p->kind == MEM_RAM) {
+		if (mem_has_code(c->mem, p->gpa >> PAGE_BITS))
+			mem_code_write(c->mem, p->gpa, size);
+		memcpy(p->host, &v, size);
+	} else if (!p->host) {
+		device_write(c, p->gpa, size, v);
+	}
+}
+
+/* --- Loads and stores ------------------------------------------------------------ */
+
+static uint64_t
+load(struct cpu *c, const struct insn *i, uint64_t lin, unsigned size,
+    bool user)
+{
+	struct want w = { ACCESS_READ, user, false };
+	unsigned first = PAGE_SIZE - (lin & (PAGE_SIZE - 1));
+	struct place a, b;
+	uint64_t v;
+
+	if (!cpu_long_mode(c))
+		lin = (uint32_t)lin;
+	a = place(c, i, lin, &w);
+	if (likely(first >= size)) {
+		v = read_at(c, &a, size);
+	} else {
+		b = place(c, i, next_page(c, lin), &w);
+		v = 0;
+		for (unsigned n = 0; n < size; n++) {
+			struct place at = n < first ? a : b;
+			unsigned skip = n < first ? n : n - first;
+
+			at.gpa += skip;
+			at.host += at.host ? skip : 0;
+			v |= (read_at(c, &at, 1) & 0xff) << 8 * n;
+		}
+	}
+	debug_check_access(c, lin, size, false);
+	return v;
+}
+
+static void
+store(struct cpu *c, const struct insn *i, uint64_t lin, unsigned size,
+    uint64_t v, bool user)
+{
+	struct want w = { ACCESS_WRITE, user, false };
+	unsigned first = PAGE_SIZE - (lin & (PAGE_SIZE - 1));
+	struct place a, b;
+
+	if (!cpu_long_mode(c))
+		lin = (uint32_t)lin;
+	if (likely(first >= size)) {
+		a = place(c, i, lin, &w);
+		write_at(c, &a, size, v);
+	} else {
+		a = place(c, i, lin, &w);
+		b = place(c, i, next_page(c, lin), &w);
+		for (unsigned n = 0; n < size; n++) {
+			struct place at = n < first ? a : b;
+			unsigned skip = n < first ? n : n - first;
+
+			at.gpa += skip;
+			at.host += at.host ? skip : 0;
+			write_at(c, &at, 1, v >> 8 * n);
+		}
+	}
+	debug_check_access(c, lin, size, true);
+}
+
+uint64_t
+cpu_load_slow(struct cpu *c, const struct insn *i, uint64_t lin, unsigned size)
+{
+	check_linear(c, i, lin, size);
+	check_alignment(c, i, lin, size);
+	return load(c, i, lin, size, c->cpl == 3);
+}
+
+void
+cpu_store_slow(struct cpu *c, const struct insn *i, uint64_t lin,
+    unsigned size, uint64_t v)
+{
+	check_linear(c, i, lin, size);
+	check_alignment(c, i, lin, size);
+	store(c, i, lin, size, v, c->cpl == 3);
+}
+
+uint64_t
+cpu_system_load(struct cpu *c, const struct insn *i, uint64_t lin,
+    unsigned size)
+{
+	check_linear(c, i, lin, size);
+	return load(c, i, lin, size, false);
+}
+
+void
+cpu_system_store(struct cpu *c, const struct insn *i, uint64_t lin,
+    unsigned size, uint64_t v)
+{
+	check_linear(c, i, lin, size);
+	store(c, i, lin, size, v, false);
+}
+
+void
+cpu_probe(struct cpu *c, const struct insn *i, uint64_t lin, unsigned len,
+    int kind)
+{
+	struct want w = { kind, c->cpl == 3, false };
+
+	if (len == 0 || tlb_find(c, lin, len, kind))
+		return;
+	check_linear(c, i, lin, len);
+	if (!cpu_long_mode(c))
+		lin = (uint32_t)lin;
+	place(c, i, lin, &w);
+	if ((lin & (PAGE_SIZE - 1)) + len > PAGE_SIZE)
+		place(c, i, next_page(c, lin), &w);
+}
+
+static void
+move_bytes(struct cpu *c, const struct insn *i, uint64_t lin, uint8_t *buf,
+    unsigned len, int kind)
+{
+	uint64_t v = 0;
+
+	if (unlikely(checks_alignment(c)) && len >= 16 && (lin & 7))
+		cpu_fault_error(c, i, EXC_AC, 0);
+	/* In the largest pieces that stay inside a page: both pages were
+	 * probed, so nothing faults half way. */
+	for (unsigned n = 0, piece; n < len; n += piece) {
+		uint64_t at = lin + n, left = PAGE_SIZE - (at & (PAGE_SIZE - 1));
+
+		piece = 8;
+		while (piece > len - n || piece > left)
+			piece >>= 1;
+		if (kind == TLB_READ) {
+			v = load(c, i, at, piece, c->cpl == 3);
+			memcpy(buf + n, &v, piece);
+		} else {
+			memcpy(&v, buf + n, piece);
+			store(c, i, at, piece, v, c->cpl == 3);
+		}
+	}
+}
+
+void
+cpu_load_bytes(struct cpu *c, const struct insn *i, uint64_t lin, void *buf,
+    unsigned len)
+{
+	const void *p = tlb_find(c, lin, len, TLB_READ);
+
+	if (likely(p)) {
+		memcpy(buf, p, len);
+		return;
+	}
+	cpu_probe(c, i, lin, len, TLB_READ);
+	move_bytes(c, i, lin, buf, len, TLB_READ);
+}
+
+void
+cpu_store_bytes(struct cpu *c, const struct insn *i, uint64_t lin,
+    const void *buf, unsigned len)
+{
+	void *p = tlb_find(c, lin, len, TLB_WRITE);
+
+	if (likely(p)) {
+		memcpy(p, buf, len);
+		return;
+	}
+	cpu_probe(c, i, lin, len, TLB_WRITE);
+	move_bytes(c, i, lin, (void *)(uintptr_t)buf, len, TLB_WRITE);
+}
+
+void *
+cpu_run_of(struct cpu *c, const struct insn *i, uint64_t lin, uint64_t *len,
+    int kind)
+{
+	uint64_t left;
+	void *p;
+
+	if (!cpu_long_mode(c))
+		lin = (uint32_t)lin;
+	left = PAGE_SIZE - (lin & (PAGE_SIZE - 1));
+	p = tlb_find(c, lin, 1, kind);
+	if (!p) {
+		cpu_probe(c, i, lin, 1, kind);
+		p = tlb_find(c, lin, 1, kind);
+	}
+	if (*len > left)
+		*len = left;
+	return p;
+}
+
+/* --- Read, modify, write ----------------------------------------------------------- */
+
+void *
+cpu_rmw_slow(struct cpu *c, const struct insn *i, uint64_t lin, unsigned size,
+    struct cpu_rmw *m)
+{
+	bool user = c->cpl == 3, crosses;
+	struct want w = { ACCESS_WRITE, user, false };
+	void *p;
+
+	check_linear(c, i, lin, size);
+	check_alignment(c, i, lin, size);
+	cpu_probe(c, i, lin, size, TLB_WRITE);
+	crosses = (lin & (PAGE_SIZE - 1)) + size > PAGE_SIZE;
+	/* The probe may have entered it. */
+	p = crosses ? NULL : tlb_find(c, lin, size, TLB_WRITE);
+	if (p && !((uintptr_t)p & (size - 1)))
+		return p;
+	if (!crosses && !p) {
+		struct place at = place(c, i, cpu_long_mode(c) ? lin :
+		    (uint32_t)lin, &w);
+
+		/* Beside code, or code: told before, then written like data. */
+		if (at.kind == MEM_RAM && !((uintptr_t)at.host & (size - 1)) &&
+		    !debug_watches_page(c, lin & ~(PAGE_SIZE - 1))) {
+			if (mem_has_code(c->mem, at.gpa >> PAGE_BITS))
+				mem_code_write(c->mem, at.gpa, size);
+			return at.host;
+		}
+	}
+	m->lin = lin;
+	m->size = size;
+	m->copied = true;
+	m->locked = i && (i->prefix & PREFIX_LOCK);
+	if (m->locked)
+		pthread_mutex_lock(&split_lock);
+	/* The pages are writable, hence readable: no fault from here on. */
+	for (unsigned n = 0, piece; n < size; n += piece) {
+		uint64_t v;
+
+		piece = size < 8 ? size : 8;
+		v = load(c, i, lin + n, piece, user);
+		memcpy(m->copy + n, &v, piece);
+	}
+	return m->copy;
+}
+
+void
+cpu_rmw_done_slow(struct cpu *c, const struct insn *i, struct cpu_rmw *m)
+{
+	for (unsigned n = 0, piece; n < m->size; n += piece) {
+		uint64_t v = 0;
+
+		piece = m->size < 8 ? m->size : 8;
+		memcpy(&v, m->copy + n, piece);
+		store(c, i, m->lin + n, piece, v, c->cpl == 3);
+	}
+	if (m->locked)
+		pthread_mutex_unlock(&split_lock);
+}
+
+/* --- Code ------------------------------------------------------------------------------ */
+
+struct code_page
+paging_fetch(struct cpu *c, uint64_t lin)
+{
+	struct want w = { ACCESS_EXEC, c->cpl == 3, false };
+	unsigned v = view_for(c, w.user);
+	unsigned n = lin >> PAGE_BITS & (TLB_ENTRIES - 1);
+	struct paging *p = c->paging;
+	struct tlb_entry *e = &p->view[v].e[TLB_EXEC][n];
+	uint64_t page = lin & ~(PAGE_SIZE - 1);
+	struct place at;
+
+	if (likely(e->page == page))
+		return (struct code_page){
+		    (const uint8_t *)(uintptr_t)(page + e->add),
+		    p->frame[v][n], p->rom[v][n] };
+	if (cpu_long_mode(c) && !canonical(lin))
+		cpu_gp(c, NULL, 0);
+	at = place(c, NULL, lin, &w);
+	return (struct code_page){
+	    at.host ? at.host - (lin & (PAGE_SIZE - 1)) : NULL,
+	    at.gpa >> PAGE_BITS, at.kind == MEM_ROM };
+}
+
+unsigned
+paging_fetch_bytes(struct cpu *c, uint64_t lin, uint8_t *buf, unsigned n)
+{
+	struct want w = { ACCESS_EXEC, c->cpl == 3, false };
+	uint64_t pte;
+
+	for (unsigned k = 0; k < n; k++) {
+		uint64_t at = cpu_long_mode(c) ? lin + k : (uint32_t)(lin + k);
+		struct place p;
+
+		if (k > 0 && (at & (PAGE_SIZE - 1)) == 0 &&
+		    ((cpu_long_mode(c) && !canonical(at)) ||
+		    look_up(c, at, &w, &pte)))
+			return k;
+		if (k == 0 && cpu_long_mode(c) && !canonical(at))
+			cpu_gp(c, NULL, 0);
+		p = place(c, NULL, at, &w);
+		buf[k] = read_at(c, &p, 1);
+	}
+	return n;
+}
+
+bool
+paging_translate(struct cpu *c, uint64_t lin, uint64_t *gpa)
+{
+	struct want w = { ACCESS_READ, false, true };
+	uint64_t pte;
+	bool global, large;
+
+	if (!(c->cr0 & CR0_PG)) {
+		*gpa = (uint32_t)lin;
+		return true;
+	}
+	if (walk(c, lin, &w, &pte, &global, &large))
+		return false;
+	*gpa = (pte & ADDRESS_MASK) | (lin & (PAGE_SIZE - 1));
+	return true;
+}
+
+/* Some processor decoded code of this frame: it must not be written without
+ * asking any more. */
+void
+paging_protect(struct cpu *c, uint64_t frame)
+{
+	struct mem_page mp = mem_page(c->mem, frame << PAGE_BITS);
+
+	for (unsigned v = 0; v < VIEWS; v++)
+		for (unsigned n = 0; n < TLB_ENTRIES; n++) {
+			struct tlb_entry *e =
+			    &c->paging->view[v].e[TLB_WRITE][n];
+
+			if (e->page != TLB_NONE && (uint8_t *)(uintptr_t)
+			    (e->page + e->add) == mp.host)
+				e->page = TLB_NONE;
+		}
+}
