@@ -771,7 +771,14 @@ mem_written(struct mem *m, uint64_t gpa, uint64_t len)
 bool
 mem_code_add(struct mem *m, uint64_t frame, uint64_t lines, unsigned cpu)
 {
-	return codemap_add(m->code, frame, lines, cpu);
+	bool first = codemap_add(m->code, frame, lines, cpu);
+	unsigned n = first ? atomic_load(&m->n_listeners) : 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (m->listeners[i].code_added)
+			m->listeners[i].code_added(m->listeners[i].opaque,
+			    frame);
+	return first;
 }
 
 void

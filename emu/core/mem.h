@@ -150,7 +150,7 @@ void mem_written(struct mem *, uint64_t gpa, uint64_t len);
  * lines it decoded; whoever writes to one of them calls the listeners.  A page
  * with any line set must not be written without asking: the processors keep
  * it out of their write translations.  True: the frame had none so far; the
- * caller has the others forget their translations of it before it decodes.
+ * listeners were told (code_added).
  */
 bool mem_code_add(struct mem *, uint64_t frame, uint64_t lines, unsigned cpu);
 /* This processor has no code of the frame any more. */

@@ -332,9 +332,8 @@ claim_lines(struct cpu *c, struct block *m, unsigned at)
 	lines = lines_of(at, PAGE_SIZE - at < 15 ? PAGE_SIZE - at : 15);
 	if (!(lines & ~m->lines))
 		return;
-	if (!mem_has_code(c->mem, m->frame))
+	if (mem_code_add(c->mem, m->frame, lines, c->id))
 		paging_protect(c, m->frame);
-	mem_code_add(c->mem, m->frame, lines, c->id);
 	m->lines |= lines;
 }
 
@@ -358,7 +357,7 @@ make(struct cpu *c, const struct code_page *page, uint64_t lin, uint32_t key)
 	make_room(c);
 	while (!ends && m->n < BLOCK_INSNS) {
 		struct insn *i = &m->insn[m->n];
-		int len;
+		unsigned len;
 
 		claim_lines(c, m, off + m->bytes);
 		len = decode(m->host + m->bytes,
@@ -431,7 +430,7 @@ block_single(struct cpu *c, uint64_t lin)
 	    (SINGLES - 1)];
 	struct block *b = s->block;
 	unsigned n = paging_fetch_bytes(c, lin, bytes, sizeof(bytes));
-	int len;
+	unsigned len;
 
 	if (s->n && s->lin == lin && s->key == key && s->n <= n &&
 	    memcmp(s->bytes, bytes, s->n) == 0)
@@ -446,7 +445,7 @@ block_single(struct cpu *c, uint64_t lin)
 		len = decode(bytes, n, key & KEY_BITS, key & KEY_FLAT, 0,
 		    cpu_model_features(c->model), &b->insn[0]);
 	}
-	if (len <= 0)
+	if (len == DECODE_SHORT)
 		cpu_ud(c, NULL);
 	b->key = key;
 	b->n = 1;

@@ -6,11 +6,15 @@
  * changes, so a fault on the way finds the state as it was and becomes the
  * next exception, #DF or a shutdown (6.15, table 6-5).
  */
+#include <stdio.h>
+
 #include "cpu/block.h"
 #include "cpu/debug.h"
 #include "cpu/interp.h"
 #include "cpu/model.h"
 #include "cpu/paging.h"
+#include "cpu/system.h"
+#include "cpu/table.h"
 
 /* A stack that is not (yet) the processor's own. */
 struct stack {
@@ -177,7 +181,6 @@ protected_deliver(struct cpu *c, unsigned vector, enum event event,
 
 	c->seg[SEG_SS] = s.ss;
 	c->gpr[RSP] = s.sp;
-	c->rip = gate >> 16 >> 32 << 16 & 0xffff0000;
 	c->rip = size == 4 ? (gate >> 32 & 0xffff0000) | (gate & 0xffff) :
 	    gate & 0xffff;
 	if (v86)

@@ -139,7 +139,7 @@ struct cpu {
 	uint64_t dr[8];
 	uint64_t star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux;
 	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
-	uint64_t pat, misc_enable, tsc_offset, mtrr[32], mtrr_def;
+	uint64_t pat, misc_enable, tsc_offset, tsc_adjust, mtrr[32], mtrr_def;
 	uint64_t kvmclock[2];	/* MSRs 4b564d00h, 4b564d01h */
 	uint8_t shadow;		/* no interrupt before the next insn is done: */
 #define SHADOW_STI 1

@@ -1,0 +1,1102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * system.c - instructions of operating systems (SDM 2, 3A chapter 2)
+ *
+ * Handlers of insn.tab.  Those that end a block (ENDS) go on to its
+ * terminator, which goes back to the loop; those that transfer control go
+ * there themselves.
+ */
+#include "cpu/block.h"
+#include "cpu/debug.h"
+#include "cpu/interp.h"
+#include "cpu/model.h"
+#include "cpu/paging.h"
+#include "cpu/system.h"
+#include "cpu/table.h"
+
+static void
+need_cpl0(struct cpu *c, const struct insn *i)
+{
+	if (c->cpl != 0)
+		cpu_gp(c, i, 0);
+}
+
+static bool
+canonical(uint64_t a)
+{
+	return (uint64_t)((int64_t)(a << 16) >> 16) == a;
+}
+
+/* --- Operands ----------------------------------------------------------------------- */
+
+static uint64_t
+get_operand(struct cpu *c, const struct insn *i, unsigned n)
+{
+	const struct operand *o = &i->opd[n];
+	uint64_t lin;
+
+	switch (o->kind) {
+	case OPD_IMM:
+		return i->imm;
+	case OPD_GPR:
+		switch (o->size) {
+		case 1: return gpr_get8(c, o->off);
+		case 2: return gpr_get16(c, o->off);
+		case 4: return gpr_get32(c, o->off);
+		default: return gpr_get64(c, o->off);
+		}
+	}
+	lin = cpu_linear(c, i, o->size, TLB_READ);
+	switch (o->size) {
+	case 1: return cpu_load8(c, i, lin);
+	case 2: return cpu_load16(c, i, lin);
+	case 4: return cpu_load32(c, i, lin);
+	default: return cpu_load64(c, i, lin);
+	}
+}
+
+static void
+put_operand(struct cpu *c, const struct insn *i, unsigned n, uint64_t v)
+{
+	const struct operand *o = &i->opd[n];
+	uint64_t lin;
+
+	if (o->kind == OPD_GPR) {
+		switch (o->size) {
+		case 1: gpr_put8(c, o->off, v); return;
+		case 2: gpr_put16(c, o->off, v); return;
+		case 4: gpr_put32(c, o->off, v); return;
+		default: gpr_put64(c, o->off, v); return;
+		}
+	}
+	lin = cpu_linear(c, i, o->size, TLB_WRITE);
+	switch (o->size) {
+	case 1: cpu_store8(c, i, lin, v); return;
+	case 2: cpu_store16(c, i, lin, v); return;
+	case 4: cpu_store32(c, i, lin, v); return;
+	default: cpu_store64(c, i, lin, v); return;
+	}
+}
+
+/* --- Control registers ------------------------------------------------------------------ */
+
+void
+cpu_write_cr0(struct cpu *c, const struct insn *i, uint64_t v)
+{
+	uint64_t known = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE |
+	    CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
+	uint64_t old = c->cr0;
+
+	if (v >> 32)
+		cpu_gp(c, i, 0);
+	v = (v & known) | CR0_ET;
+	if (((v & CR0_PG) && !(v & CR0_PE)) ||
+	    ((v & CR0_NW) && !(v & CR0_CD)))
+		cpu_gp(c, i, 0);
+	if ((v & CR0_PG) && !(old & CR0_PG)) {
+		if (c->efer & EFER_LME) {
+			/* 9.8.5 */
+			if (!(c->cr4 & CR4_PAE) ||
+			    (c->seg[SEG_CS].attr & ATTR_L))
+				cpu_gp(c, i, 0);
+			c->efer |= EFER_LMA;
+		} else if ((c->cr4 & CR4_PAE) &&
+		    !paging_load_pdptes(c, c->cr3)) {
+			cpu_gp(c, i, 0);
+		}
+	}
+	if (!(v & CR0_PG) && (old & CR0_PG)) {
+		if ((c->cr4 & CR4_PCIDE) || (cpu_long_mode(c) &&
+		    c->bits == DECODE_64))
+			cpu_gp(c, i, 0);
+		c->efer &= ~(uint64_t)EFER_LMA;
+	}
+	c->cr0 = v;
+	if ((old ^ v) & (CR0_PG | CR0_WP | CR0_PE))
+		paging_flush_all(c);
+	if (!(v & CR0_PE) && (old & CR0_PE))
+		c->cpl = 0;
+	if ((old ^ v) & CR0_PE)
+		blocks_forget_jumps(c);
+	cpu_mode_changed(c);
+}
+
+void
+cpu_write_cr3(struct cpu *c, const struct insn *i, uint64_t v)
+{
+	bool keep = (c->cr4 & CR4_PCIDE) && (v >> 63);
+
+	if (c->cr4 & CR4_PCIDE)
+		v &= ~(1ull << 63);
+	if (cpu_long_mode(c) ? v >> MEM_BITS : v >> 32)
+		cpu_gp(c, i, 0);
+	if ((c->cr0 & CR0_PG) && (c->cr4 & CR4_PAE) && !cpu_long_mode(c) &&
+	    !paging_load_pdptes(c, v))
+		cpu_gp(c, i, 0);
+	c->cr3 = v;
+	paging_switch(c, keep);
+}
+
+static uint64_t
+cr4_known(const struct cpu *c)
+{
+	const struct cpu_features *f = cpu_model_features(c->model);
+	uint64_t v = CR4_TSD | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_PCE;
+
+#define IF_EXTRA(x, bits) (cpu_model_has(c->model, EXTRA_##x) ? (bits) : 0)
+#define IF_FEATURE(x, bits) (cpu_has(f, FEAT_##x) ? (bits) : 0)
+	return v | IF_EXTRA(VME, CR4_VME | CR4_PVI) | IF_EXTRA(DE, CR4_DE) |
+	    IF_EXTRA(PSE, CR4_PSE) | IF_EXTRA(PAE, CR4_PAE) |
+	    IF_EXTRA(MCE, CR4_MCE) | IF_EXTRA(PGE, CR4_PGE) |
+	    IF_EXTRA(UMIP, CR4_UMIP) | IF_FEATURE(FSGSBASE, CR4_FSGSBASE) |
+	    IF_EXTRA(PCID, CR4_PCIDE) | IF_FEATURE(XSAVE, CR4_OSXSAVE) |
+	    IF_EXTRA(SMEP, CR4_SMEP) | IF_FEATURE(SMAP, CR4_SMAP);
+}
+
+void
+cpu_write_cr4(struct cpu *c, const struct insn *i, uint64_t v)
+{
+	uint64_t old = c->cr4;
+
+	if (v & ~cr4_known(c))
+		cpu_gp(c, i, 0);
+	if (cpu_long_mode(c) && !(v & CR4_PAE))
+		cpu_gp(c, i, 0);
+	if ((v & CR4_PCIDE) && !(old & CR4_PCIDE) &&
+	    (!cpu_long_mode(c) || (c->cr3 & 0xfff)))
+		cpu_gp(c, i, 0);
+	if ((c->cr0 & CR0_PG) && !cpu_long_mode(c) && (v & CR4_PAE) &&
+	    ((old ^ v) & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP)) &&
+	    !paging_load_pdptes(c, c->cr3))
+		cpu_gp(c, i, 0);
+	c->cr4 = v;
+	if ((old ^ v) & (CR4_PAE | CR4_PSE | CR4_PGE | CR4_PCIDE | CR4_SMEP |
+	    CR4_SMAP))
+		paging_flush_all(c);
+	cpu_mode_changed(c);
+}
+
+static void
+mov_cr(struct cpu *c, const struct insn *i)
+{
+	bool write = i->opd[0].kind == OPD_CR;
+	unsigned n = i->opd[write ? 0 : 1].off;
+	uint64_t v;
+
+	need_cpl0(c, i);
+	if (n == 1 || (n > 4 && n != 8))
+		cpu_ud(c, i);
+	if (!write) {
+		v = n == 0 ? c->cr0 : n == 2 ? c->cr2 : n == 3 ? c->cr3 :
+		    n == 4 ? c->cr4 : c->apic.tpr ?
+		    c->apic.tpr(c->apic.opaque) : 0;
+		put_operand(c, i, 0, v);
+		return;
+	}
+	v = get_operand(c, i, 1);
+	switch (n) {
+	case 0: cpu_write_cr0(c, i, v); break;
+	case 2: c->cr2 = v; break;
+	case 3: cpu_write_cr3(c, i, v); break;
+	case 4: cpu_write_cr4(c, i, v); break;
+	default:
+		if (v >> 4)
+			cpu_gp(c, i, 0);
+		if (c->apic.set_tpr)
+			c->apic.set_tpr(c->apic.opaque, v);
+	}
+}
+
+EXEC(x_mov_cr) { mov_cr(c, i); }
+
+static void
+mov_dr(struct cpu *c, const struct insn *i)
+{
+	bool write = i->opd[0].kind == OPD_DR;
+	unsigned n = i->opd[write ? 0 : 1].off;
+	uint64_t v;
+
+	if (n > 7)
+		cpu_ud(c, i);
+	need_cpl0(c, i);
+	if (n == 4 || n == 5) {
+		if (c->cr4 & CR4_DE)
+			cpu_ud(c, i);
+		n += 2;
+	}
+	if (c->dr[7] & DR7_GD) {
+		c->dr[6] |= DR6_BD;
+		cpu_fault(c, i, EXC_DB);
+	}
+	if (!write) {
+		put_operand(c, i, 0, c->dr[n]);
+		return;
+	}
+	v = get_operand(c, i, 1);
+	if (n >= 6 && v >> 32)
+		cpu_gp(c, i, 0);
+	if (n == 6)
+		v = (v & 0xe00f) | DR6_ONES;
+	else if (n == 7)
+		v = (v & 0xffff2bff) | 0x400;
+	c->dr[n] = v;
+	if (n != 6)
+		paging_flush_views(c);
+}
+
+EXEC(x_mov_dr) { mov_dr(c, i); }
+
+EXEC(x_clts)
+{
+	need_cpl0(c, i);
+	c->cr0 &= ~(uint64_t)CR0_TS;
+}
+
+static void
+need_umip(struct cpu *c, const struct insn *i)
+{
+	if ((c->cr4 & CR4_UMIP) && c->cpl != 0)
+		cpu_gp(c, i, 0);
+}
+
+/* A 16-bit value; in a register it is as wide as the operand. */
+static void
+put_word(struct cpu *c, const struct insn *i, uint64_t v)
+{
+	if (i->opd[0].kind == OPD_GPR && i->size == 2)
+		gpr_put16(c, i->opd[0].off, v);
+	else if (i->opd[0].kind == OPD_GPR && i->size == 4)
+		gpr_put32(c, i->opd[0].off, v);
+	else if (i->opd[0].kind == OPD_GPR)
+		gpr_put64(c, i->opd[0].off, v);
+	else
+		cpu_store16(c, i, cpu_linear(c, i, 2, TLB_WRITE), v);
+}
+
+EXEC(x_smsw)
+{
+	need_umip(c, i);
+	put_word(c, i, c->cr0);
+}
+
+EXEC(x_lmsw)
+{
+	uint64_t v;
+
+	need_cpl0(c, i);
+	v = get_operand(c, i, 0) & 15;
+	/* cannot leave protected mode */
+	cpu_write_cr0(c, i, (c->cr0 & ~14ull) | v);
+}
+
+/* --- Descriptor tables ------------------------------------------------------------------- */
+
+static void
+store_table(struct cpu *c, const struct insn *i, uint64_t base,
+    uint16_t limit)
+{
+	uint8_t bytes[10];
+	unsigned n = c->bits == DECODE_64 ? 10 : 6;
+
+	need_umip(c, i);
+	memcpy(bytes, &limit, 2);
+	memcpy(bytes + 2, &base, 8);
+	cpu_store_bytes(c, i, cpu_linear(c, i, n, TLB_WRITE), bytes, n);
+}
+
+EXEC(x_sgdt) { store_table(c, i, c->gdt_base, c->gdt_limit); }
+EXEC(x_sidt) { store_table(c, i, c->idt_base, c->idt_limit); }
+
+static void
+load_table(struct cpu *c, const struct insn *i, uint64_t *base,
+    uint16_t *limit)
+{
+	uint8_t bytes[10] = { 0 };
+	unsigned n = c->bits == DECODE_64 ? 10 : 6;
+	uint64_t b;
+
+	need_cpl0(c, i);
+	cpu_load_bytes(c, i, cpu_linear(c, i, n, TLB_READ), bytes, n);
+	memcpy(&b, bytes + 2, 8);
+	if (c->bits != DECODE_64)
+		b &= i->size == 2 ? 0xffffff : 0xffffffff;
+	else if (!canonical(b))
+		cpu_gp(c, i, 0);
+	memcpy(limit, bytes, 2);
+	*base = b;
+}
+
+EXEC(x_lgdt) { load_table(c, i, &c->gdt_base, &c->gdt_limit); }
+EXEC(x_lidt) { load_table(c, i, &c->idt_base, &c->idt_limit); }
+
+static void
+need_protected(struct cpu *c, const struct insn *i)
+{
+	if (!cpu_protected(c) || cpu_v86(c))
+		cpu_ud(c, i);
+}
+
+EXEC(x_sldt)
+{
+	need_protected(c, i);
+	need_umip(c, i);
+	put_word(c, i, c->ldtr.selector);
+}
+
+EXEC(x_str)
+{
+	need_protected(c, i);
+	need_umip(c, i);
+	put_word(c, i, c->tr.selector);
+}
+
+static void
+lldt(struct cpu *c, const struct insn *i)
+{
+	uint16_t selector;
+	struct descriptor d;
+
+	need_protected(c, i);
+	need_cpl0(c, i);
+	selector = get_operand(c, i, 0);
+	if (!(selector & ~3)) {
+		c->ldtr = (struct cpu_segment){ .selector = selector };
+		return;
+	}
+	if ((selector & 4) || !descriptor_read(c, i, selector, &d) ||
+	    desc_s(&d) || desc_type(&d) != 2)
+		cpu_gp(c, i, selector & ~3);
+	if (!desc_p(&d))
+		cpu_fault_error(c, i, EXC_NP, selector & ~3);
+	c->ldtr = descriptor_segment(&d, selector);
+}
+
+EXEC(x_lldt) { lldt(c, i); }
+
+static void
+ltr(struct cpu *c, const struct insn *i)
+{
+	uint16_t selector;
+	struct descriptor d;
+
+	need_protected(c, i);
+	need_cpl0(c, i);
+	selector = get_operand(c, i, 0);
+	if (!(selector & ~3) || (selector & 4) ||
+	    !descriptor_read(c, i, selector, &d) || desc_s(&d) ||
+	    (desc_type(&d) != 9 &&
+	    (desc_type(&d) != 1 || cpu_long_mode(c))))
+		cpu_gp(c, i, selector & ~3);
+	if (!desc_p(&d))
+		cpu_fault_error(c, i, EXC_NP, selector & ~3);
+	descriptor_set_bits(c, i, &d, DESC_BUSY);
+	c->tr = descriptor_segment(&d, selector);
+	c->tr.attr |= 2;
+}
+
+EXEC(x_ltr) { ltr(c, i); }
+
+/* --- Looking at descriptors ------------------------------------------------------------------ */
+
+/* The descriptor a program may look at (LAR, LSL, VERR, VERW); false: not. */
+static bool
+look(struct cpu *c, const struct insn *i, uint16_t selector, uint32_t types,
+    struct descriptor *d)
+{
+	if (!(selector & ~3) || !descriptor_read(c, i, selector, d))
+		return false;
+	if (!desc_s(d) && !(types >> desc_type(d) & 1))
+		return false;
+	if (desc_s(d) && (desc_type(d) & 0xc) == 0xc)
+		return true;	/* conforming code */
+	return desc_dpl(d) >= c->cpl && desc_dpl(d) >= (selector & 3u);
+}
+
+static void
+set_zf(struct cpu *c, bool zf)
+{
+	uint32_t v = flags_get(&c->flags);
+
+	flags_put(&c->flags, zf ? v | FLAG_ZF : v & ~FLAG_ZF);
+}
+
+static void
+lar_lsl(struct cpu *c, const struct insn *i, bool limit)
+{
+	/* 16- and 32-bit TSS, LDT; for LAR gates as well */
+	uint32_t types = cpu_long_mode(c) ? 0x0a04 : 0x0a0e;
+	struct descriptor d;
+	uint32_t v;
+
+	need_protected(c, i);
+	if (!limit)
+		types |= cpu_long_mode(c) ? 0x1000 : 0x1030;
+	if (!look(c, i, get_operand(c, i, 1), types, &d)) {
+		set_zf(c, false);
+		return;
+	}
+	v = limit ? descriptor_segment(&d, 0).limit :
+	    (d.raw >> 32) & 0x00f0ff00;
+	if (i->size == 2)
+		gpr_put16(c, i->opd[0].off, v);
+	else
+		gpr_put32(c, i->opd[0].off, v);
+	set_zf(c, true);
+}
+
+EXEC(x_lar) { lar_lsl(c, i, false); }
+EXEC(x_lsl) { lar_lsl(c, i, true); }
+
+static void
+verify(struct cpu *c, const struct insn *i, bool write)
+{
+	struct descriptor d;
+	bool good;
+
+	need_protected(c, i);
+	good = look(c, i, get_operand(c, i, 0), 0, &d);
+	if (good && write)
+		good = (desc_type(&d) & 0xa) == 2;
+	else if (good)
+		good = (desc_type(&d) & 0xa) != 8;
+	set_zf(c, good);
+}
+
+EXEC(x_verr) { verify(c, i, false); }
+EXEC(x_verw) { verify(c, i, true); }
+
+static void
+arpl(struct cpu *c, const struct insn *i)
+{
+	uint16_t a, b;
+
+	need_protected(c, i);
+	if (i->opd[0].kind == OPD_MEM)
+		cpu_probe(c, i, cpu_linear(c, i, 2, TLB_WRITE), 2, TLB_WRITE);
+	a = get_operand(c, i, 0);
+	b = gpr_get16(c, i->opd[1].off);
+	if ((a & 3) < (b & 3)) {
+		put_operand(c, i, 0, (a & ~3) | (b & 3));
+		set_zf(c, true);
+	} else {
+		set_zf(c, false);
+	}
+}
+
+EXEC(x_arpl) { arpl(c, i); }
+
+/* --- Segment registers -------------------------------------------------------------------------- */
+
+static void
+mov_seg(struct cpu *c, const struct insn *i)
+{
+	if (i->opd[0].kind != OPD_SEG) {
+		put_word(c, i, c->seg[i->opd[1].off].selector);
+		return;
+	}
+	if (i->opd[0].off == SEG_CS || i->opd[0].off > SEG_GS)
+		cpu_ud(c, i);
+	cpu_load_segment(c, i, i->opd[0].off, i->opd[1].kind == OPD_GPR ?
+	    gpr_get16(c, i->opd[1].off) :
+	    cpu_load16(c, i, cpu_linear(c, i, 2, TLB_READ)));
+}
+
+EXEC(x_mov_seg) { mov_seg(c, i); }
+
+EXEC(x_push_seg)
+{
+	uint64_t lin = cpu_stack_linear(c, i, -(int64_t)i->size, i->size,
+	    TLB_WRITE);
+
+	if (i->size == 4) {
+		/* two bytes are written, as current processors do */
+		cpu_store16(c, i, lin, c->seg[i->opd[0].off].selector);
+		cpu_set_sp(c, c->gpr[RSP] - 4);
+	} else {
+		cpu_push(c, i, i->size, c->seg[i->opd[0].off].selector);
+	}
+}
+
+static void
+pop_seg(struct cpu *c, const struct insn *i)
+{
+	uint64_t lin = cpu_stack_linear(c, i, 0, i->size == 2 ? 2 : i->size,
+	    TLB_READ);
+	uint16_t selector = cpu_load16(c, i, lin);
+	/* the stack pointer moves by the old SS's size */
+	uint64_t sp = c->gpr[RSP] + i->size;
+	bool s64 = c->stack64, s32 = c->stack32;
+
+	cpu_load_segment(c, i, i->opd[0].off, selector);
+	if (s64)
+		c->gpr[RSP] = sp;
+	else if (s32)
+		c->gpr[RSP] = (uint32_t)sp;
+	else
+		gpr_put16(c, RSP * 8, sp);
+}
+
+EXEC(x_pop_seg) { pop_seg(c, i); }
+
+static void
+load_far(struct cpu *c, const struct insn *i, unsigned seg)
+{
+	unsigned n = i->size;
+	uint64_t lin = cpu_linear(c, i, n + 2, TLB_READ), off = 0;
+	uint8_t bytes[10];
+	uint16_t selector;
+
+	cpu_load_bytes(c, i, lin, bytes, n + 2);
+	memcpy(&off, bytes, n);
+	memcpy(&selector, bytes + n, 2);
+	cpu_load_segment(c, i, seg, selector);
+	put_operand(c, i, 0, off);
+}
+
+EXEC(x_les) { load_far(c, i, SEG_ES); }
+EXEC(x_lds) { load_far(c, i, SEG_DS); }
+EXEC(x_lss) { load_far(c, i, SEG_SS); }
+EXEC(x_lfs) { load_far(c, i, SEG_FS); }
+EXEC(x_lgs) { load_far(c, i, SEG_GS); }
+
+static void
+need_fsgsbase(struct cpu *c, const struct insn *i)
+{
+	if (!(c->cr4 & CR4_FSGSBASE))
+		cpu_ud(c, i);
+}
+
+EXEC(x_rdfsbase) { need_fsgsbase(c, i); put_operand(c, i, 0, c->seg[SEG_FS].base); }
+EXEC(x_rdgsbase) { need_fsgsbase(c, i); put_operand(c, i, 0, c->seg[SEG_GS].base); }
+
+static void
+write_base(struct cpu *c, const struct insn *i, unsigned seg)
+{
+	uint64_t v = get_operand(c, i, 0);
+
+	need_fsgsbase(c, i);
+	if (!canonical(v))
+		cpu_gp(c, i, 0);
+	c->seg[seg].base = v;
+}
+
+EXEC(x_wrfsbase) { write_base(c, i, SEG_FS); }
+EXEC(x_wrgsbase) { write_base(c, i, SEG_GS); }
+
+EXEC(x_swapgs)
+{
+	uint64_t v = c->seg[SEG_GS].base;
+
+	need_cpl0(c, i);
+	c->seg[SEG_GS].base = c->kernel_gs_base;
+	c->kernel_gs_base = v;
+}
+
+/* --- Far transfers --------------------------------------------------------------------------------- */
+
+static void
+far_operand(struct cpu *c, const struct insn *i, uint16_t *selector,
+    uint64_t *off)
+{
+	uint8_t bytes[10];
+	unsigned n = i->size;
+
+	*off = 0;
+	if (i->opd[0].kind == OPD_FAR) {
+		*off = i->imm;
+		*selector = i->imm2;
+		return;
+	}
+	cpu_load_bytes(c, i, cpu_linear(c, i, n + 2, TLB_READ), bytes, n + 2);
+	memcpy(off, bytes, n);
+	memcpy(selector, bytes + n, 2);
+}
+
+void
+x_jmpf(struct cpu *c, const struct insn *i)
+{
+	uint16_t selector;
+	uint64_t off;
+
+	far_operand(c, i, &selector, &off);
+	cpu_far_jump(c, i, selector, off);
+}
+
+void
+x_callf(struct cpu *c, const struct insn *i)
+{
+	uint16_t selector;
+	uint64_t off;
+
+	far_operand(c, i, &selector, &off);
+	cpu_far_call(c, i, selector, off);
+}
+
+void
+x_retf(struct cpu *c, const struct insn *i)
+{
+	cpu_far_return(c, i, i->opd[0].kind == OPD_IMM ? i->imm & 0xffff : 0);
+}
+
+void
+x_iret(struct cpu *c, const struct insn *i)
+{
+	cpu_iret(c, i);
+}
+
+/* INT n in virtual-8086 mode (20.2, 20.3): by IOPL, or, with CR4.VME, by the
+ * redirection bitmap straight through the real-mode vectors. */
+static bool
+v86_redirect(struct cpu *c, const struct insn *i, unsigned vector)
+{
+	uint16_t map, flags;
+	uint32_t at;
+
+	if (!cpu_v86(c))
+		return false;
+	if (!(c->cr4 & CR4_VME)) {
+		if (cpu_iopl(c) < 3)
+			cpu_gp(c, i, 0);
+		return false;
+	}
+	if (c->tr.limit < 0x67)
+		cpu_gp(c, i, 0);
+	map = cpu_system_load(c, i, (uint32_t)(c->tr.base + 0x66), 2);
+	if (map < 32 || map - 32u + vector / 8 > c->tr.limit)
+		cpu_gp(c, i, 0);
+	if (cpu_system_load(c, i, (uint32_t)(c->tr.base + map - 32 +
+	    vector / 8), 1) >> (vector % 8) & 1) {
+		if (cpu_iopl(c) < 3)
+			cpu_gp(c, i, 0);
+		return false;
+	}
+	at = cpu_system_load(c, i, vector * 4, 4);
+	flags = cpu_eflags(c);
+	if (cpu_iopl(c) < 3) {
+		flags = (flags & ~FLAG_IF) | FLAG_IOPL;
+		if (c->eflags & FLAG_VIF)
+			flags |= FLAG_IF;
+	}
+	cpu_probe(c, i, cpu_stack_linear(c, i, -6, 6, TLB_WRITE), 6,
+	    TLB_WRITE);
+	cpu_push(c, i, 2, flags);
+	cpu_push(c, i, 2, c->seg[SEG_CS].selector);
+	cpu_push(c, i, 2, insn_next_rip(c, i));
+	if (cpu_iopl(c) < 3)
+		c->eflags &= ~FLAG_VIF;
+	else
+		c->eflags &= ~FLAG_IF;
+	c->eflags &= ~(FLAG_TF | FLAG_NT);
+	cpu_set_real_segment(c, SEG_CS, at >> 16);
+	cpu_resume(c, at & 0xffff);
+	return true;
+}
+
+void
+x_int(struct cpu *c, const struct insn *i)
+{
+	if (!v86_redirect(c, i, i->imm & 0xff))
+		cpu_soft_interrupt(c, i, i->imm & 0xff);
+}
+
+void
+x_int3(struct cpu *c, const struct insn *i)
+{
+	cpu_soft_interrupt(c, i, EXC_BP);
+}
+
+void
+x_int1(struct cpu *c, const struct insn *i)
+{
+	cpu_soft_interrupt(c, i, EXC_DB);
+}
+
+EXEC(x_into)
+{
+	if (flags_of(&c->flags))
+		cpu_soft_interrupt(c, i, EXC_OF);
+}
+
+void
+x_ud(struct cpu *c, const struct insn *i)
+{
+	cpu_ud(c, i);
+}
+
+void
+x_too_long(struct cpu *c, const struct insn *i)
+{
+	cpu_gp(c, i, 0);
+}
+
+/* --- Fast system calls ---------------------------------------------------------------------------------- */
+
+static struct cpu_segment
+flat_code(uint16_t selector, bool wide, unsigned dpl)
+{
+	return (struct cpu_segment){ .selector = selector,
+	    .limit = 0xffffffff, .attr = 0x809b | (wide ? ATTR_L : ATTR_D) |
+	    dpl << 5 };
+}
+
+static struct cpu_segment
+flat_data(uint16_t selector, unsigned dpl)
+{
+	return (struct cpu_segment){ .selector = selector,
+	    .limit = 0xffffffff, .attr = 0xc093 | dpl << 5 };
+}
+
+void
+x_syscall(struct cpu *c, const struct insn *i)
+{
+	uint16_t cs = c->star >> 32 & 0xfffc;
+	struct cpu_segment code;
+	uint64_t target, next = insn_next_rip(c, i);
+
+	if (!(c->efer & EFER_SCE) || !cpu_protected(c))
+		cpu_ud(c, i);
+	if (!cpu_long_mode(c)) {
+		/* AMD's legacy form (APM 3, SYSCALL) */
+		c->gpr[RCX] = (uint32_t)next;
+		c->seg[SEG_SS] = flat_data(cs + 8, 0);
+		code = flat_code(cs, false, 0);
+		cpu_set_eflags(c, 0, FLAG_VM | FLAG_IF | FLAG_RF);
+		cpu_set_cs(c, &code, 0);
+		cpu_resume(c, (uint32_t)c->star);
+		return;
+	}
+	target = c->bits == DECODE_64 ? c->lstar : c->cstar;
+	c->gpr[RCX] = next;
+	c->gpr[R8 + 3] = cpu_eflags(c) & ~FLAG_RF;
+	cpu_set_eflags(c, 0, (uint32_t)c->sfmask | FLAG_RF);
+	c->seg[SEG_SS] = flat_data(cs + 8, 0);
+	code = flat_code(cs, true, 0);
+	cpu_set_cs(c, &code, 0);
+	cpu_resume(c, target);
+}
+
+void
+x_sysret(struct cpu *c, const struct insn *i)
+{
+	uint16_t base = c->star >> 48;
+	bool wide = i->size == 8;
+	struct cpu_segment code;
+	uint64_t target;
+
+	if (!(c->efer & EFER_SCE) || !cpu_protected(c))
+		cpu_ud(c, i);
+	need_cpl0(c, i);
+	if (!cpu_long_mode(c)) {
+		code = flat_code(base | 3, false, 3);
+		c->seg[SEG_SS] = flat_data((base + 8) | 3, 3);
+		c->eflags |= FLAG_IF;
+		cpu_set_cs(c, &code, 3);
+		cpu_resume(c, (uint32_t)c->gpr[RCX]);
+		return;
+	}
+	target = wide ? c->gpr[RCX] : (uint32_t)c->gpr[RCX];
+	if (!canonical(target))
+		cpu_gp(c, i, 0);
+	cpu_set_eflags(c, c->gpr[R8 + 3], ~(FLAG_RF | FLAG_VM | FLAG_1) &
+	    0x3f7fd7);
+	code = flat_code((base + (wide ? 16 : 0)) | 3, wide, 3);
+	c->seg[SEG_SS] = flat_data((base + 8) | 3, 3);
+	cpu_set_cs(c, &code, 3);
+	cpu_resume(c, target);
+}
+
+void
+x_sysenter(struct cpu *c, const struct insn *i)
+{
+	uint16_t cs = c->sysenter_cs & 0xfffc;
+	bool wide = cpu_long_mode(c);
+	struct cpu_segment code;
+
+	if (!cpu_protected(c) || !cs)
+		cpu_gp(c, i, 0);
+	cpu_set_eflags(c, 0, FLAG_VM | FLAG_IF | FLAG_RF);
+	code = flat_code(cs, wide, 0);
+	c->seg[SEG_SS] = flat_data(cs + 8, 0);
+	c->gpr[RSP] = wide ? c->sysenter_esp : (uint32_t)c->sysenter_esp;
+	cpu_set_cs(c, &code, 0);
+	cpu_resume(c, wide ? c->sysenter_eip : (uint32_t)c->sysenter_eip);
+}
+
+void
+x_sysexit(struct cpu *c, const struct insn *i)
+{
+	uint16_t cs = c->sysenter_cs & 0xfffc;
+	bool wide = i->size == 8;
+	struct cpu_segment code;
+	uint64_t target = wide ? c->gpr[RDX] : (uint32_t)c->gpr[RDX];
+	uint64_t sp = wide ? c->gpr[RCX] : (uint32_t)c->gpr[RCX];
+
+	if (!cpu_protected(c) || !cs)
+		cpu_gp(c, i, 0);
+	need_cpl0(c, i);
+	if (wide && (!canonical(target) || !canonical(sp)))
+		cpu_gp(c, i, 0);
+	code = flat_code((cs + (wide ? 32 : 16)) | 3, wide, 3);
+	c->seg[SEG_SS] = flat_data((cs + (wide ? 40 : 24)) | 3, 3);
+	c->gpr[RSP] = sp;
+	cpu_set_cs(c, &code, 3);
+	cpu_resume(c, target);
+}
+
+/* --- Interrupt flag, flags ------------------------------------------------------------------------------- */
+
+/* CLI and STI below IOPL may work on VIF (20.3, PVI): true. */
+static bool
+virtual_if(struct cpu *c, const struct insn *i)
+{
+	if (!cpu_protected(c) || c->cpl <= cpu_iopl(c))
+		return false;
+	if (cpu_v86(c) ? !(c->cr4 & CR4_VME) :
+	    !(c->cr4 & CR4_PVI) || c->cpl != 3)
+		cpu_gp(c, i, 0);
+	return true;
+}
+
+EXEC(x_cli)
+{
+	if (virtual_if(c, i))
+		c->eflags &= ~FLAG_VIF;
+	else
+		c->eflags &= ~FLAG_IF;
+}
+
+EXEC(x_sti)
+{
+	if (virtual_if(c, i)) {
+		if (c->eflags & FLAG_VIP)
+			cpu_gp(c, i, 0);
+		c->eflags |= FLAG_VIF;
+	} else {
+		if (!(c->eflags & FLAG_IF))
+			c->shadow = SHADOW_STI;
+		c->eflags |= FLAG_IF;
+	}
+}
+
+EXEC(x_pushf)
+{
+	uint32_t v = cpu_eflags(c) & ~(FLAG_RF | FLAG_VM);
+
+	if (cpu_v86(c) && cpu_iopl(c) < 3) {
+		if (!(c->cr4 & CR4_VME) || i->size != 2)
+			cpu_gp(c, i, 0);
+		v = (v & ~FLAG_IF) | FLAG_IOPL |
+		    (c->eflags & FLAG_VIF ? FLAG_IF : 0);
+	}
+	cpu_push(c, i, i->size, v);
+}
+
+static void
+popf(struct cpu *c, const struct insn *i)
+{
+	uint32_t mask = FLAGS_ARITH | FLAG_TF | FLAG_DF | FLAG_NT, v;
+	unsigned n = i->size;
+	uint64_t lin = cpu_stack_linear(c, i, 0, n, TLB_READ);
+	bool virtual = cpu_v86(c) && cpu_iopl(c) < 3;
+
+	v = n == 2 ? cpu_load16(c, i, lin) : n == 4 ? cpu_load32(c, i, lin) :
+	    cpu_load64(c, i, lin);
+	if (virtual) {
+		if (!(c->cr4 & CR4_VME) || n != 2 || (v & FLAG_TF) ||
+		    ((v & FLAG_IF) && (c->eflags & FLAG_VIP)))
+			cpu_gp(c, i, 0);
+		c->eflags = v & FLAG_IF ? c->eflags | FLAG_VIF :
+		    c->eflags & ~FLAG_VIF;
+	}
+	if (n != 2)
+		mask |= FLAG_AC | FLAG_ID;
+	if (c->cpl <= cpu_iopl(c) && !virtual)
+		mask |= FLAG_IF;
+	if (c->cpl == 0)
+		mask |= FLAG_IOPL;
+	cpu_set_sp(c, c->gpr[RSP] + n);
+	c->eflags &= ~FLAG_RF;
+	cpu_set_eflags(c, v, mask);
+}
+
+EXEC(x_popf) { popf(c, i); }
+
+EXEC(x_clac)
+{
+	need_cpl0(c, i);
+	c->eflags &= ~FLAG_AC;
+	paging_select_view(c);
+}
+
+EXEC(x_stac)
+{
+	need_cpl0(c, i);
+	c->eflags |= FLAG_AC;
+	paging_select_view(c);
+}
+
+EXEC(x_hlt)
+{
+	need_cpl0(c, i);
+	c->halted = true;
+}
+
+/* --- Caches and translations ------------------------------------------------------------------------------- */
+
+EXEC(x_invd) { need_cpl0(c, i); }
+EXEC(x_wbinvd) { need_cpl0(c, i); }
+
+EXEC(x_invlpg)
+{
+	uint64_t lin;
+
+	need_cpl0(c, i);
+	lin = cpu_ea(c, i);
+	if (i->flags & INSN_CHECKED)
+		lin += c->seg[i->seg].base;
+	if (c->bits != DECODE_64)
+		lin = (uint32_t)lin;
+	if (canonical(lin))
+		paging_invlpg(c, lin);
+}
+
+static void
+invpcid(struct cpu *c, const struct insn *i)
+{
+	uint64_t type, d[2];
+
+	need_cpl0(c, i);
+	if (!cpu_model_has(c->model, EXTRA_PCID))
+		cpu_ud(c, i);
+	type = i->opd[0].size == 8 ? gpr_get64(c, i->opd[0].off) :
+	    gpr_get32(c, i->opd[0].off);
+	cpu_load_bytes(c, i, cpu_linear(c, i, 16, TLB_READ), d, 16);
+	if (type > 3 || (d[0] >> 12) || (type == 0 && !canonical(d[1])) ||
+	    (type < 2 && d[0] && !(c->cr4 & CR4_PCIDE)))
+		cpu_gp(c, i, 0);
+	paging_invpcid(c, type, d[0], d[1]);
+}
+
+EXEC(x_invpcid) { invpcid(c, i); }
+
+/* --- MSRs, time, identity ------------------------------------------------------------------------------------- */
+
+static void
+put_pair(struct cpu *c, uint64_t v)
+{
+	c->gpr[RAX] = (uint32_t)v;
+	c->gpr[RDX] = v >> 32;
+}
+
+static void
+rdmsr(struct cpu *c, const struct insn *i)
+{
+	uint64_t v;
+
+	need_cpl0(c, i);
+	if (!msr_read(c, c->gpr[RCX], &v))
+		cpu_gp(c, i, 0);
+	put_pair(c, v);
+}
+
+EXEC(x_rdmsr) { rdmsr(c, i); }
+
+EXEC(x_wrmsr)
+{
+	need_cpl0(c, i);
+	if (!msr_write(c, c->gpr[RCX], (uint32_t)c->gpr[RAX] |
+	    c->gpr[RDX] << 32))
+		cpu_gp(c, i, 0);
+}
+
+static void
+need_tsc(struct cpu *c, const struct insn *i)
+{
+	if ((c->cr4 & CR4_TSD) && c->cpl != 0)
+		cpu_gp(c, i, 0);
+}
+
+EXEC(x_rdtsc)
+{
+	need_tsc(c, i);
+	put_pair(c, cpu_tsc(c));
+}
+
+EXEC(x_rdtscp)
+{
+	need_tsc(c, i);
+	put_pair(c, cpu_tsc(c));
+	c->gpr[RCX] = c->tsc_aux;
+}
+
+EXEC(x_rdpmc)
+{
+	/* no counters */
+	cpu_gp(c, i, 0);
+}
+
+static void
+do_cpuid(struct cpu *c)
+{
+	uint32_t leaf = c->gpr[RAX];
+	struct cpuid r = cpu_model_cpuid(c->model, c->id, leaf, c->gpr[RCX]);
+	uint64_t base;
+
+	if (leaf == 1) {
+		if (c->cr4 & CR4_OSXSAVE)
+			r.ecx |= 1u << 27;
+		/* the APIC switched off by its base register */
+		if (c->apic.rdmsr && c->apic.rdmsr(c->apic.opaque, 0x1b,
+		    &base) && !(base & 0x800))
+			r.edx &= ~(1u << 9);
+	} else if (leaf == 0xd && (uint32_t)c->gpr[RCX] == 0 && r.eax) {
+		r.ebx = c->xcr0 & 4 ? 832 : 576;
+	}
+	c->gpr[RAX] = r.eax;
+	c->gpr[RBX] = r.ebx;
+	c->gpr[RCX] = r.ecx;
+	c->gpr[RDX] = r.edx;
+}
+
+EXEC(x_cpuid) { do_cpuid(c); }
+
+EXEC(x_monitor)
+{
+	need_cpl0(c, i);
+	if (c->gpr[RCX])
+		cpu_gp(c, i, 0);
+	cpu_load8(c, i, cpu_linear_at(c, i, c->gpr[RAX], 1, TLB_READ));
+}
+
+EXEC(x_mwait)
+{
+	/* Nothing is watched: as a PAUSE, an implementation may end the wait
+	 * at any time (SDM 2, MWAIT). */
+	need_cpl0(c, i);
+	if (c->gpr[RCX] & ~1ull)
+		cpu_gp(c, i, 0);
+}
+
+/* --- Ports --------------------------------------------------------------------------------------------------------- */
+
+void
+cpu_check_io(struct cpu *c, const struct insn *i, uint16_t port,
+    unsigned size)
+{
+	uint32_t map, bits;
+
+	if (!cpu_protected(c) || (c->cpl <= cpu_iopl(c) && !cpu_v86(c)))
+		goto allowed;
+	/* The TSS is a 32- or 64-bit one, the bitmap below its limit. */
+	if (!(c->tr.attr & ATTR_P) || (c->tr.attr & 0xd) != 9 ||
+	    c->tr.limit < 0x67)
+		cpu_gp(c, i, 0);
+	map = cpu_system_load(c, i, c->tr.base + 0x66, 2) + port / 8;
+	if (map + 1 > c->tr.limit)
+		cpu_gp(c, i, 0);
+	bits = cpu_system_load(c, i, c->tr.base + map, 2);
+	if (bits >> (port & 7) & ((1u << size) - 1))
+		cpu_gp(c, i, 0);
+allowed:
+	debug_check_io(c, port, size);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * system.h - control registers, MSRs and time as others than their
+ * instructions need them
+ */
+#ifndef CPU_SYSTEM_H
+#define CPU_SYSTEM_H
+
+#include "cpu/state.h"
+
+/* MOV to a control register with its checks and consequences. */
+void cpu_write_cr0(struct cpu *, const struct insn *, uint64_t v);
+void cpu_write_cr3(struct cpu *, const struct insn *, uint64_t v);
+void cpu_write_cr4(struct cpu *, const struct insn *, uint64_t v);
+
+/* False: there is no such register, or the value is refused (#GP). */
+bool msr_read(struct cpu *, uint32_t msr, uint64_t *v);
+bool msr_write(struct cpu *, uint32_t msr, uint64_t v);
+
+uint64_t cpu_tsc(const struct cpu *);
+void cpu_tsc_reset(struct cpu *);
+
+/* IOPL or the TSS's bitmap allow the port; #GP(0) if not (SDM 1, 19.5.2). */
+void cpu_check_io(struct cpu *, const struct insn *, uint16_t port,
+    unsigned size);
+
+#endif
