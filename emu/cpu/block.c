@@ -14,7 +14,11 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#if __has_include("cpu/bind.h")	/* until it is there */
 #include "cpu/bind.h"
+#else
+void cpu_bind_block(struct insn *, unsigned n, bool flat);
+#endif
 #include "cpu/block.h"
 #include "cpu/decode.h"
 #include "cpu/model.h"
@@ -311,13 +315,11 @@ place(struct blocks *b, const struct block *made)
 static void
 bind(struct block *b)
 {
-	for (unsigned n = 0; n < b->n; n++) {
-		struct insn *i = &b->insn[n];
-
-		if (i->opd[0].kind == OPD_REL)
-			i->disp = i->amask = 0;	/* chain slots */
-		i->run = cpu_bind(i, n + 1 < b->n ? i + 1 : NULL);
-	}
+	for (unsigned n = 0; n < b->n; n++)
+		if (b->insn[n].opd[0].kind == OPD_REL)
+			b->insn[n].disp = b->insn[n].amask = 0;	/* chains */
+	cpu_bind_block(b->insn, b->n,
+	    (b->key & KEY_BITS) == DECODE_64 || (b->key & KEY_FLAT));
 }
 
 /* Lines are claimed before their bytes are read: a write that comes between

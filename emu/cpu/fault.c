@@ -10,6 +10,12 @@
 
 #include "cpu/block.h"
 #include "cpu/debug.h"
+#if __has_include("cpu/fp.h")	/* until it is there */
+#include "cpu/fp.h"
+#else
+void fp_reset(struct cpu *), fp_enter(struct cpu *), fp_leave(struct cpu *);
+void fp_mode_changed(struct cpu *);
+#endif
 #include "cpu/interp.h"
 #include "cpu/model.h"
 #include "cpu/paging.h"
@@ -349,14 +355,8 @@ cpu_reset_state(struct cpu *c, bool init)
 	c->delivering = -1;
 	c->waits_for_sipi = c->id != 0;
 	if (!init) {
-		memset(c->vec, 0, sizeof(c->vec));
-		memset(c->fpr, 0, sizeof(c->fpr));
-		c->fcw = 0x40;
-		c->fsw = c->fop = 0;
-		c->ftw = 0xff;
-		c->fip = c->fdp = c->fcs = c->fds = 0;
-		c->mxcsr = 0x1f80;
 		c->xcr0 = 1;
+		fp_reset(c);
 		c->star = c->lstar = c->cstar = c->sfmask = 0;
 		c->kernel_gs_base = c->tsc_aux = 0;
 		c->sysenter_cs = c->sysenter_esp = c->sysenter_eip = 0;

@@ -20,7 +20,12 @@
 
 #include "cpu/block.h"
 #include "cpu/debug.h"
+#if __has_include("cpu/fp.h")	/* until it is there */
 #include "cpu/fp.h"
+#else
+void fp_reset(struct cpu *), fp_enter(struct cpu *), fp_leave(struct cpu *);
+void fp_mode_changed(struct cpu *);
+#endif
 #include "cpu/interp.h"
 #include "cpu/paging.h"
 
@@ -241,6 +246,7 @@ cpu_mode_changed(struct cpu *c)
 	if (c->bits != bits || c->flat != flat)
 		blocks_forget_jumps(c);
 	paging_select_view(c);
+	fp_mode_changed(c);
 }
 
 uint32_t
@@ -410,6 +416,32 @@ loop(struct cpu *c)
 		c->fuel = FUEL;
 		block_enter(c, b, c->rip);
 	}
+}
+
+bool
+interp_step(struct cpu *c, struct step_fault *f)
+{
+	bool done = false;
+
+	running = c;
+	fp_enter(c);
+	blocks_tidy(c);
+	if (_setjmp(c->unwind) == 0) {
+		step(c);
+		done = true;
+	}
+	fp_leave(c);
+	running = NULL;
+	if (done)
+		return true;
+	f->vector = c->fault.vector;
+	f->error = c->fault.error;
+	f->has_error = c->fault.has_error;
+	f->soft = c->fault.soft;
+	if (c->fault.soft)
+		c->rip = insn_next_rip(c, c->at);
+	c->delivering = -1;
+	return false;
 }
 
 static enum cpu_exit

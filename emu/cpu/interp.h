@@ -25,6 +25,16 @@ bool fault_raised(struct cpu *);
 /* #DB as a trap with these DR6 bits; cpu.rip is the next instruction. */
 void fault_debug_trap(struct cpu *, uint32_t dr6);
 
+/* One instruction without delivering what it raises: false, and *f says what,
+ * with the state before it (after it for INT n).  A single step trap that it
+ * causes is delivered as usual. */
+struct step_fault {
+	unsigned vector;
+	uint32_t error;
+	bool has_error, soft;
+};
+bool interp_step(struct cpu *, struct step_fault *f);
+
 /* Registers as after RESET# or INIT# (SDM 3A, table 9-1). */
 void cpu_reset_state(struct cpu *, bool init);
 
