@@ -178,7 +178,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $1 $2)
 Q  := $(if $(V),,@)
 
 .PHONY: all check check-all check-asan check-boot check-ceph check-tsan tests \
-	thread-tests bench fuzz \
+	thread-tests bench bench-emu fuzz \
 	fuzz-targets style man install install-compat uninstall clean
 all:
 
@@ -336,6 +336,10 @@ man:
 BENCH := $(patsubst %.c,$(B)/%,$(BENCH_SRC))
 bench: all $(BENCH)
 	$(Q)BUILD=$(CURDIR)/$(B) tests/bench/run
+
+# The emulator against the peer's, on the same guest.
+bench-emu: all
+	$(Q)BUILD=$(CURDIR)/$(B) tests/bench/emu/run $(ITEMS)
 
 $(BENCH): $(B)/tests/%: $(B)/obj/tests/%.o
 	$(call say,LD,$@)
