@@ -421,19 +421,17 @@ loop(struct cpu *c)
 bool
 interp_step(struct cpu *c, struct step_fault *f)
 {
-	bool done = false;
-
 	running = c;
 	fp_enter(c);
 	blocks_tidy(c);
 	if (_setjmp(c->unwind) == 0) {
 		step(c);
-		done = true;
+		fp_leave(c);
+		running = NULL;
+		return true;
 	}
 	fp_leave(c);
 	running = NULL;
-	if (done)
-		return true;
 	f->vector = c->fault.vector;
 	f->error = c->fault.error;
 	f->has_error = c->fault.has_error;
