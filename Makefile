@@ -277,6 +277,7 @@ tests thread-tests: $(MODULES)
 
 $(PROGRAMS): LIBS = $(shell $(PKG_CONFIG) --libs cunit || echo -lcunit) \
 	$(call pkg_libs,gnutls)
+$(B)/tests/emu/cpu-decode: LIBS += $(call have_header,Zydis/Zydis.h,-lZydis)
 $(PROGRAMS): $(B)/tests/%: $(B)/obj/tests/%.o $(B)/tests/libsupport.a \
 		$(SERVE) $(EMU) $(CLI) $(LIB)
 	$(call say,LD,$@)

@@ -71,37 +71,28 @@ static const uint8_t type_sizes[TYPE_N][16] = {
 		SIZES4(16, 16, 16), SIZES4(32, 32, 32) },
 };
 
+/* Little-endian, 1 to 8 bytes. */
 static inline uint64_t
 take(struct decoder *d, unsigned size)
 {
-	const uint8_t *p = d->p + d->at;
-	uint16_t w;
-	uint32_t l;
-	uint64_t q;
+	uint64_t v;
 
+	memcpy(&v, d->p + d->at, 8);
 	d->at += size;
-	switch (size) {
-	case 1: return *p;
-	case 2: memcpy(&w, p, 2); return w;
-	case 4: memcpy(&l, p, 4); return l;
-	default: memcpy(&q, p, 8); return q;
-	}
+	return v << (64 - 8 * size) >> (64 - 8 * size);
 }
 
 static inline uint64_t
 take_signed(struct decoder *d, unsigned size)
 {
-	uint64_t v = take(d, size);
+	uint64_t v;
 
-	switch (size) {
-	case 1: return (uint64_t)(int8_t)v;
-	case 2: return (uint64_t)(int16_t)v;
-	case 4: return (uint64_t)(int32_t)v;
-	default: return v;
-	}
+	memcpy(&v, d->p + d->at, 8);
+	d->at += size;
+	return (uint64_t)((int64_t)(v << (64 - 8 * size)) >> (64 - 8 * size));
 }
 
-/* --- Memory operands --------------------------------------------------------- */
+/* --- Memory operands -------------------------------------------------------- */
 
 static inline void
 set_segment(struct decoder *d, unsigned def)
@@ -182,40 +173,7 @@ take_memory(struct decoder *d, bool vsib)
 	set_segment(d, i->base == 4 || i->base == 5 ? SEG_SS : SEG_DS);
 }
 
-/* --- Operands ------------------------------------------------------------------ */
-
-static inline void
-put_gpr(const struct decoder *d, struct operand *o, unsigned reg, unsigned size)
-{
-	o->kind = OPD_GPR;
-	o->size = size;
-	o->off = reg * 8;
-	if (size == 1 && !d->has_rex && reg - 4 < 4)
-		o->off = (reg - 4) * 8 + 1;	/* AH CH DH BH */
-}
-
-static inline void
-put_vec(struct operand *o, unsigned reg, unsigned size)
-{
-	o->kind = OPD_VEC;
-	o->size = size;
-	o->off = reg * 32;
-}
-
-static inline void
-put_mmx(struct operand *o, unsigned reg, unsigned size)
-{
-	o->kind = OPD_MMX;
-	o->size = size;
-	o->off = reg * 16;
-}
-
-static inline void
-put_mem(struct operand *o, unsigned size)
-{
-	o->kind = OPD_MEM;
-	o->size = size;
-}
+/* --- Operands --------------------------------------------------------------- */
 
 static inline void
 put_imm(struct decoder *d, struct operand *o, uint64_t value, unsigned size,
@@ -237,7 +195,8 @@ put_string(struct decoder *d, struct operand *o, unsigned from, unsigned size)
 {
 	struct insn *i = d->i;
 
-	put_mem(o, size);
+	o->kind = OPD_MEM;
+	o->size = size;
 	if (from == FROM_O) {
 		i->disp = (int64_t)take(d, 2u << d->asize_bits);
 		set_segment(d, SEG_DS);
@@ -251,83 +210,39 @@ put_string(struct decoder *d, struct operand *o, unsigned from, unsigned size)
 	}
 }
 
-/* One operand; false: #UD. */
-static inline bool
+/* A register, or the memory operand, whose address is already there. */
+static inline void
+put_register(const struct decoder *d, const struct form_operand *fo,
+    struct operand *o, const uint8_t *numbers)
+{
+	unsigned n = numbers[fo->number] & fo->mask;
+
+	if (fo->or_memory && d->modrm < 0xc0) {
+		o->kind = OPD_MEM;
+		o->size = type_sizes[fo->mem_type][d->column];
+		return;
+	}
+	o->kind = fo->kind;
+	o->size = type_sizes[fo->reg_type][d->column];
+	o->off = fo->fixed + (n << fo->shift);
+	if (fo->reg_type == TYPE_b && fo->shift == 3 && !d->has_rex && n - 4 < 4)
+		o->off -= 31;		/* AH CH DH BH: 1 9 17 25 */
+}
+
+/* Anything else; false: #UD. */
+static bool
 take_operand(struct decoder *d, const struct form_operand *fo,
     struct operand *o, bool second)
 {
 	unsigned size = type_sizes[fo->reg_type][d->column];
-	unsigned msize = type_sizes[fo->mem_type][d->column];
 	unsigned reg = (d->modrm >> 3 & 7) | (d->rex & REX_R) << 1;
-	unsigned rm = (d->modrm & 7) | (d->rex & REX_B) << 3;
 	struct insn *i = d->i;
 
 	switch ((enum operand_from)fo->from) {
-	case FROM_NONE:
-		break;
-	case FROM_E:
-		if (d->modrm >= 0xc0)
-			put_gpr(d, o, rm, size);
-		else
-			put_mem(o, msize);
-		break;
-	case FROM_G:
-		put_gpr(d, o, reg, size);
-		break;
-	case FROM_W:
-		if (d->modrm >= 0xc0)
-			put_vec(o, rm, size);
-		else
-			put_mem(o, msize);
-		break;
-	case FROM_V:
-		put_vec(o, reg, size);
-		break;
-	case FROM_H:
-		put_vec(o, d->vvvv, size);
-		break;
-	case FROM_M:
-		put_mem(o, msize);
-		break;
-	case FROM_R:
-		if (d->modrm < 0xc0)
-			return false;
-		put_gpr(d, o, rm, size);
-		break;
-	case FROM_U:
-		if (d->modrm < 0xc0)
-			return false;
-		put_vec(o, rm, size);
-		break;
-	case FROM_N:
-		if (d->modrm < 0xc0)
-			return false;
-		put_mmx(o, rm & 7, size);
-		break;
-	case FROM_Q:
-		if (d->modrm >= 0xc0)
-			put_mmx(o, rm & 7, size);
-		else
-			put_mem(o, msize);
-		break;
-	case FROM_P:
-		put_mmx(o, reg & 7, size);
-		break;
-	case FROM_B:
-		put_gpr(d, o, d->vvvv, size);
-		break;
-	case FROM_Z:
-		put_gpr(d, o, (d->opcode & 7) | (d->rex & REX_B) << 3, size);
-		break;
-	case FROM_GPR:
-		o->kind = OPD_GPR;
-		o->size = size;
-		o->off = fo->fixed;
-		break;
 	case FROM_I:
 		/* Iz is sign-extended (SDM 2.2.1.5), Iv has all its bytes */
 		if (fo->reg_type == TYPE_z)
-			put_imm(d, o, take_signed(d, size), size, second);
+			put_imm(d, o, take_signed(d, size), i->size, second);
 		else
 			put_imm(d, o, take(d, size), size, second);
 		break;
@@ -349,8 +264,10 @@ take_operand(struct decoder *d, const struct form_operand *fo,
 		i->imm2 = (uint16_t)take(d, 2);
 		break;
 	case FROM_L:	/* outside 64-bit mode bit 7 says nothing */
-		put_vec(o, (unsigned)take(d, 1) >> 4 & (d->is_long ? 15 : 7),
-		    size);
+		o->kind = OPD_VEC;
+		o->size = size;
+		o->off = (unsigned)take(d, 1) >> 4 & (d->is_long ? 15 : 7);
+		o->off *= 32;
 		break;
 	case FROM_O: case FROM_X: case FROM_Y:
 		put_string(d, o, fo->from, size);
@@ -361,11 +278,6 @@ take_operand(struct decoder *d, const struct form_operand *fo,
 		o->kind = OPD_SEG;
 		o->size = size;
 		o->off = reg & 7;
-		break;
-	case FROM_SEG:
-		o->kind = OPD_SEG;
-		o->size = size;
-		o->off = fo->fixed;
 		break;
 	case FROM_C:	/* 0 2 3 4 8 exist (SDM 3, 2.5) */
 		if (reg > 8 || !(0x11d >> reg & 1))
@@ -381,16 +293,34 @@ take_operand(struct decoder *d, const struct form_operand *fo,
 		o->size = size;
 		o->off = reg;
 		break;
-	case FROM_ST0: case FROM_STI:
-		o->kind = OPD_ST;
-		o->size = size;
-		o->off = fo->from == FROM_STI ? d->modrm & 7 : 0;
+	default:
 		break;
 	}
 	return true;
 }
 
-/* --- Instructions ----------------------------------------------------------------- */
+/* All operands of a form; false: #UD. */
+static inline bool
+take_operands(struct decoder *d, const struct form *f)
+{
+	const uint8_t numbers[4] = {
+		[NUMBER_REG] = (d->modrm >> 3 & 7) | (d->rex & REX_R) << 1,
+		[NUMBER_RM] = (d->modrm & 7) | (d->rex & REX_B) << 3,
+		[NUMBER_VVVV] = d->vvvv,
+		[NUMBER_OPCODE] = (d->opcode & 7) | (d->rex & REX_B) << 3,
+	};
+	struct operand *o = d->i->opd;
+
+	for (unsigned n = 0; n < 4 && f->opd[n].from; n++)
+		if (f->opd[n].kind)
+			put_register(d, &f->opd[n], &o[n], numbers);
+		else if (!take_operand(d, &f->opd[n], &o[n],
+		    n && o[n - 1].kind == OPD_IMM))
+			return false;
+	return true;
+}
+
+/* --- Instructions ----------------------------------------------------------- */
 
 /* The VEX prefix whose first byte is taken (SDM 2.3.5); the map, and pp in
  * *pp; -1: #UD. */
@@ -498,7 +428,8 @@ decode_padded(struct decoder *d, enum decode_bits bits, uint64_t has,
 	if ((b & 0xfe) == 0xc4 && (d->is_long || d->p[d->at] >= 0xc0)) {
 		if (prefixes & (1u << P_66 | 1u << P_F2 | 1u << P_F3 |
 		    1u << P_LOCK) || d->has_rex || no_vex)
-			return decode_bad(i, INSN_UD, d->at, pos);
+			/* the byte that was looked at is needed to see it */
+			return decode_bad(i, INSN_UD, ++d->at, pos);
 		map = take_vex(d, b, &pp);
 		if (map < 0)
 			return decode_bad(i, INSN_UD, d->at, pos);
@@ -589,10 +520,8 @@ decode_padded(struct decoder *d, enum decode_bits bits, uint64_t has,
 			take_memory(d, f->how & FORM_VSIB);
 		}
 	}
-	for (unsigned n = 0; n < 4 && f->opd[n].from; n++)
-		if (!take_operand(d, &f->opd[n], &i->opd[n],
-		    n && i->opd[n - 1].kind == OPD_IMM))
-			return decode_bad(i, INSN_UD, d->at, pos);
+	if (!take_operands(d, f))
+		return decode_bad(i, INSN_UD, d->at, pos);
 
 	/* LOCK: on what writes its memory operand alone (SDM, LOCK). */
 	if (prefixes & 1u << P_LOCK && (!(f->bits & DESC_LOCK) ||

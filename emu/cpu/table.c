@@ -99,6 +99,30 @@ static const struct {
 	{ "STi", FROM_STI, TYPE_t, 0 },
 };
 
+/* Letters that are registers, or memory. */
+static const struct {
+	uint8_t kind, number, mask, shift;
+	bool or_memory;
+} registers[FROM_KINDS] = {
+	[FROM_B] = { OPD_GPR, NUMBER_VVVV, 15, 3, false },
+	[FROM_E] = { OPD_GPR, NUMBER_RM, 15, 3, true },
+	[FROM_G] = { OPD_GPR, NUMBER_REG, 15, 3, false },
+	[FROM_H] = { OPD_VEC, NUMBER_VVVV, 15, 5, false },
+	[FROM_M] = { OPD_MEM, NUMBER_RM, 15, 3, true },
+	[FROM_N] = { OPD_MMX, NUMBER_RM, 7, 4, false },
+	[FROM_P] = { OPD_MMX, NUMBER_REG, 7, 4, false },
+	[FROM_Q] = { OPD_MMX, NUMBER_RM, 7, 4, true },
+	[FROM_R] = { OPD_GPR, NUMBER_RM, 15, 3, false },
+	[FROM_U] = { OPD_VEC, NUMBER_RM, 15, 5, false },
+	[FROM_V] = { OPD_VEC, NUMBER_REG, 15, 5, false },
+	[FROM_W] = { OPD_VEC, NUMBER_RM, 15, 5, true },
+	[FROM_Z] = { OPD_GPR, NUMBER_OPCODE, 15, 3, false },
+	[FROM_GPR] = { OPD_GPR, NUMBER_REG, 0, 0, false },
+	[FROM_SEG] = { OPD_SEG, NUMBER_REG, 0, 0, false },
+	[FROM_ST0] = { OPD_ST, NUMBER_REG, 0, 0, false },
+	[FROM_STI] = { OPD_ST, NUMBER_RM, 7, 0, false },
+};
+
 static const uint8_t from_letter['Z' + 1] = {
 	['A'] = FROM_A, ['B'] = FROM_B, ['C'] = FROM_C, ['D'] = FROM_D,
 	['E'] = FROM_E, ['G'] = FROM_G, ['H'] = FROM_H, ['I'] = FROM_I,
@@ -185,6 +209,22 @@ parse_operands(unsigned id)
 		parse_operand(id, word, o);
 		if (is_modrm(o->from) && !parsed[id].modrm)
 			table_wrong(id, "no ModRM");
+		o->kind = registers[o->from].kind;
+		o->number = registers[o->from].number;
+		o->mask = registers[o->from].mask;
+		o->shift = registers[o->from].shift;
+		o->or_memory = registers[o->from].or_memory;
+		switch (o->from) {
+		case FROM_N: case FROM_R: case FROM_U: case FROM_STI:
+			if (!(f->how & FORM_ANY_MOD)) {
+				f->mask |= KEY_MOD3;
+				f->value |= KEY_MOD3;
+			}
+			break;
+		case FROM_M:
+			f->mask |= KEY_MOD3;
+			break;
+		}
 		switch (o->from) {
 		case FROM_H: case FROM_L: case FROM_U: case FROM_V: case FROM_W:
 			vector = true;

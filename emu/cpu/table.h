@@ -139,13 +139,15 @@ enum operand_from {
 	FROM_Z, FROM_ST0, FROM_STI,
 	FROM_GPR,		/* a fixed one: operand.fixed is the offset */
 	FROM_SEG,		/* a fixed one: operand.fixed is the number */
-	FROM_ONE,
+	FROM_ONE, FROM_KINDS
 };
 
 enum operand_type {
 	TYPE_NONE, TYPE_b, TYPE_w, TYPE_d, TYPE_q, TYPE_dq, TYPE_qq, TYPE_v,
 	TYPE_z, TYPE_y, TYPE_r, TYPE_x, TYPE_t, TYPE_a, TYPE_p, TYPE_s, TYPE_N
 };
+
+enum number_from { NUMBER_REG, NUMBER_RM, NUMBER_VVVV, NUMBER_OPCODE };
 
 /* Where insn.size comes from. */
 enum size_from { SIZE_OPERAND, SIZE_VECTOR, SIZE_MMX, SIZE_EFFECTIVE };
@@ -157,7 +159,12 @@ struct form {
 	uint16_t how;		/* FORM_* */
 	uint8_t size_from, size_operand;
 	struct form_operand {
-		uint8_t from, reg_type, mem_type, fixed;
+		uint8_t from, reg_type, mem_type;
+		/* Registers: kind (enum operand_kind, 0 for what is not one),
+		 * which number (enum number_from), bits of it that count, and
+		 * offset = fixed + (number << shift). */
+		uint8_t kind, number, mask, shift, fixed;
+		bool or_memory;		/* when mod is not 3 */
 	} opd[4];
 };
 
