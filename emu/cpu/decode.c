@@ -552,7 +552,7 @@ decode(const uint8_t *bytes, unsigned avail, enum decode_bits bits, bool flat,
 	uint64_t has = features->bits;
 
 	table_init();
-	/* All have what needs no feature; bit 0 as it comes says another thing. */
+	/* All have what needs no feature. */
 	has |= 1ull << FEAT_NONE;
 	if (!d.is_long)
 		has |= 1ull << FEAT_LAHF;

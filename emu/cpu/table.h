@@ -70,14 +70,15 @@ enum cpu_feature {
 #undef F
 	FEAT_N
 };
-_Static_assert(FEAT_N <= 64, "struct cpu_features");
+_Static_assert(FEAT_N <= 63, "struct cpu_features");
 
 /*
- * What a processor has: bit n is feature n.  LAHF counts in 64-bit mode only.
- * Bit 0 (FEAT_NONE) says nothing of the model: it is set while the processor
- * is in real or virtual-8086 mode, where VEX is not known (SDM 2, 2.3.1).
+ * What a processor has: bit n is feature n.  Bit 0 (FEAT_NONE) is always set.
+ * LAHF counts in 64-bit mode only.  The last bit says nothing of the model: it
+ * is set while the processor is in real or virtual-8086 mode, where VEX is not
+ * known (SDM 2, 2.3.1).
  */
-#define CPU_FEATURES_NO_VEX 1u
+#define CPU_FEATURES_NO_VEX (1ull << 63)
 struct cpu_features {
 	uint64_t bits;
 };

@@ -32,7 +32,7 @@
 #define NO_ZYDIS
 #endif
 
-static const struct cpu_features all = { ~(uint64_t)CPU_FEATURES_NO_VEX };
+static const struct cpu_features all = { ~CPU_FEATURES_NO_VEX };
 
 static uint64_t
 next_random(void)

@@ -80,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size || (data[0] & 3) == 3)
 		return 0;
 	bits = data[0] & 3;
-	f.bits = data[0] & 16 ? 0 : ~(uint64_t)CPU_FEATURES_NO_VEX;
+	f.bits = data[0] & 16 ? 0 : ~CPU_FEATURES_NO_VEX;
 	f.bits |= data[0] & 8 ? CPU_FEATURES_NO_VEX : 0;
 	while (at < size) {
 		unsigned avail = (unsigned)(size - at), len;
