@@ -105,7 +105,7 @@ overwrites(const struct insn *i, const struct insn_desc *d)
 }
 
 void
-cpu_bind_block(struct insn *first, unsigned n, bool flat)
+bind_block(struct insn *first, unsigned n, bool flat)
 {
 	unsigned live = FLAGS_ARITH;
 	const struct insn *next = NULL;

@@ -12,7 +12,7 @@
  * 32-bit code with flat segments.  Changes nothing else but PREFIX_LOCK, which
  * XCHG with memory implies.  Any thread.
  */
-void cpu_bind_block(struct insn *, unsigned n, bool flat);
+void bind_block(struct insn *, unsigned n, bool flat);
 
 /* One instruction by itself: its handler of all forms, or one for its form
  * that needs no flat stack; next may be NULL. */

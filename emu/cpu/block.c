@@ -18,7 +18,7 @@
 #if __has_include("cpu/bind.h")	/* until it is there */
 #include "cpu/bind.h"
 #else
-void cpu_bind_block(struct insn *, unsigned n, _Bool flat);
+void bind_block(struct insn *, unsigned n, _Bool flat);
 #endif
 #include "cpu/block.h"
 #include "cpu/decode.h"
@@ -319,7 +319,7 @@ bind(struct block *b)
 	for (unsigned n = 0; n < b->n; n++)
 		if (b->insn[n].opd[0].kind == OPD_REL)
 			b->insn[n].disp = b->insn[n].amask = 0;	/* chains */
-	cpu_bind_block(b->insn, b->n,
+	bind_block(b->insn, b->n,
 	    (b->key & KEY_BITS) == DECODE_64 || (b->key & KEY_FLAT));
 }
 
