@@ -46,9 +46,7 @@
 #define WALKED (1u << WALKED_BITS)
 #define SPACES 4096u		/* address space numbers; 0 is global */
 
-/* A remembered translation.  tag: linear page | space number; 0 is none
- * (linear page 0 has a space number of at least 1 unless it is global: bit 11
- * of the rights says that the entry is valid). */
+/* A remembered translation.  tag: linear page | space number. */
 struct walked {
 	uint64_t tag;
 	uint64_t pte;		/* physical page | rights below */
@@ -490,7 +488,7 @@ paging_select_view(struct cpu *c)
 }
 
 static void
-enter(struct cpu *c, const struct want *w, uint64_t lin, uint64_t pte,
+enter(struct cpu *c, const struct want *w, uint64_t lin, uint64_t gpa,
     struct mem_page mp)
 {
 	struct paging *p = c->paging;
@@ -502,7 +500,7 @@ enter(struct cpu *c, const struct want *w, uint64_t lin, uint64_t pte,
 	if (!mp.host)
 		return;
 	if (w->kind == ACCESS_WRITE && (mp.kind != MEM_RAM ||
-	    mem_has_code(c->mem, (pte & ADDRESS_MASK) >> PAGE_BITS)))
+	    mem_has_code(c->mem, gpa >> PAGE_BITS)))
 		return;
 	if (w->kind != ACCESS_EXEC && debug_watches_page(c, page))
 		return;
@@ -510,7 +508,7 @@ enter(struct cpu *c, const struct want *w, uint64_t lin, uint64_t pte,
 	e->add = (uint64_t)(uintptr_t)mp.host - page;
 	p->view[v].used = true;
 	if (w->kind == ACCESS_EXEC) {
-		p->frame[v][n] = (pte & ADDRESS_MASK) >> PAGE_BITS;
+		p->frame[v][n] = gpa >> PAGE_BITS;
 		p->rom[v][n] = mp.kind == MEM_ROM;
 	}
 }
@@ -528,14 +526,17 @@ place(struct cpu *c, const struct insn *i, uint64_t lin, const struct want *w)
 	uint64_t pte;
 	uint32_t code = look_up(c, lin, w, &pte);
 	struct mem_page mp;
-	uint64_t off = lin & (PAGE_SIZE - 1);
+	uint64_t off = lin & (PAGE_SIZE - 1), gpa;
 
 	if (unlikely(code))
 		page_fault(c, i, lin, code);
-	mp = mem_page(c->mem, pte & ADDRESS_MASK);
-	enter(c, w, lin, pte, mp);
-	return (struct place){ (pte & ADDRESS_MASK) | off,
-	    mp.host ? mp.host + off : NULL, mp.kind };
+	gpa = pte & ADDRESS_MASK;
+	if (unlikely(!mem_a20(c->mem)))
+		gpa &= ~(1ull << 20);	/* code is known by its real frame */
+	mp = mem_page(c->mem, gpa);
+	enter(c, w, lin, gpa, mp);
+	return (struct place){ gpa | off, mp.host ? mp.host + off : NULL,
+	    mp.kind };
 }
 
 /* --- The checks before a translation ------------------------------------------ */
