@@ -14,12 +14,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "cpu/block.h"
-#if __has_include("cpu/bind.h")	/* until it is there */
 #include "cpu/bind.h"
-#else
-void bind_block(struct insn *, unsigned n, _Bool flat);
-#endif
 #include "cpu/block.h"
 #include "cpu/decode.h"
 #include "cpu/model.h"

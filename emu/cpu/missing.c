@@ -7,9 +7,7 @@
 #define WEAK __attribute__((weak))
 void fp_reset(struct cpu *), fp_enter(struct cpu *), fp_leave(struct cpu *);
 void fp_mode_changed(struct cpu *);
-void cpu_bind_block(struct insn *, unsigned n, bool flat);
 WEAK void fp_reset(struct cpu *c) { }
 WEAK void fp_enter(struct cpu *c) { }
 WEAK void fp_leave(struct cpu *c) { }
 WEAK void fp_mode_changed(struct cpu *c) { }
-WEAK void cpu_bind_block(struct insn *i, unsigned n, bool flat) { abort(); }
