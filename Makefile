@@ -146,6 +146,9 @@ SERVE_SRC := $(filter-out nbd/main.c,$(call tool_src,nbd))
 EMU_SRC   := $(if $(filter emu,$(TOOLS)),$(filter-out emu/main.c,\
 	$(call tool_src,emu)))
 
+# Compiled from ACPI's language to C, in which it is data.
+EMU_ASL   := $(if $(EMU_SRC),$(wildcard emu/fw/*.asl))
+
 SUPPORT_SRC := $(wildcard tests/support/*.c)	# shared by test programs
 UNIT_SRC    := $(wildcard tests/lib/*.c tests/formats/*.c) \
 	$(if $(EMU_SRC),$(wildcard tests/emu/*.c))
@@ -167,6 +170,7 @@ MODULES  := $(patsubst formats/modules/%.c,$(B)/lib/cowbird/%.so,$(MODULE_SRC))
 PLUGIN   := $(if $(PLUGIN_SRC),$(B)/lib/nbdkit/nbdkit-cowbird-plugin.so)
 EMU      := $(if $(EMU_SRC),$(B)/lib/libemu.a)
 SHARED   := $(B)/lib/$(SONAME)
+EMU_AML  := $(patsubst %.asl,$(B)/gen/%.o,$(EMU_ASL))
 BINS     := $(patsubst %,$(B)/bin/cowbird-%,$(TOOLS))
 PROGRAMS := $(patsubst %.c,$(B)/%,$(UNIT_SRC) $(CRASH_SRC))
 TARGETS  := $(patsubst %.c,$(B)/%,$(FUZZ_SRC))
@@ -214,10 +218,28 @@ $(B)/obj/tests/emu/%.o $(B)/obj/tests/fuzz/emu_%.o: MORE += -Iemu
 # Handlers run the next one by a call that is to be a jump (emu/cpu/state.h).
 $(B)/obj/emu/%.o: MORE := -Iemu -foptimize-sibling-calls
 
+# The C preprocessor first: iasl's own has no macros with arguments.
+$(B)/gen/%.c: %.asl
+	$(call say,IASL,$<)
+	@mkdir -p $(@D)
+	@command -v iasl >/dev/null || { echo "cowbird-emu is built with \
+	iasl: install acpica-tools (or run ./bootstrap deps)" >&2; exit 1; }
+	$(Q)$(CC) -E -P -undef -x c $< >$(@:.c=.dsl)
+	$(Q)iasl -vr -p $(@:.c=) -tc $(@:.c=.dsl) >$(@:.c=.log) 2>&1 || \
+		{ cat $(@:.c=.log) >&2; exit 1; }
+	$(Q)sed 's/^unsigned char/const unsigned char/' $(@:.c=.hex) >$@.new
+	$(Q)echo 'const unsigned $(*F)_aml_len = sizeof($(*F)_aml_code);' \
+		>>$@.new
+	$(Q)mv $@.new $@
+
+.SECONDARY: $(EMU_AML:.o=.c)
+$(B)/gen/%.o: $(B)/gen/%.c $(B)/flags
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
 $(LIB): $(call obj,$(LIB_SRC)) $(B)/sources
 $(CLI): $(call obj,$(CLI_SRC)) $(B)/sources
 $(SERVE): $(call obj,$(SERVE_SRC)) $(B)/sources
-$(EMU): $(call obj,$(EMU_SRC)) $(B)/sources
+$(EMU): $(call obj,$(EMU_SRC)) $(EMU_AML) $(B)/sources
 $(B)/tests/libsupport.a: $(call obj,$(SUPPORT_SRC)) $(B)/sources
 $(B)/%.a:
 	$(call say,AR,$@)
@@ -259,7 +281,8 @@ link = $(Q)mkdir -p $(@D) && $(CC) -pie $(ALL_LDFLAGS) -o $@ \
 	$(filter %.o %.a,$^) $(LIBS) $(LIB_LIBS)
 
 define tool
-$(B)/bin/cowbird-$1: $(call obj,$(call tool_src,$1)) $(CLI) $(LIB)
+$(B)/bin/cowbird-$1: $(call obj,$(call tool_src,$1)) \
+		$(if $(filter emu,$1),$(EMU_AML)) $(CLI) $(LIB)
 	$$(call say,LD,$$@)
 	$$(link)
 endef
