@@ -227,8 +227,8 @@ static void run(struct virtio *v, struct virtq *vq)
 	while (left && (e = virtq_pop(vq))) {
 		/* No place for a header or a status: no request at all. */
 		if (e->out_len < sizeof(struct header) || !e->in_len) {
-			virtq_push(e, 0);
 			virtio_break(v);
+			virtq_push(e, 0);
 			return;
 		}
 		left--;

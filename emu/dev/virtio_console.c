@@ -81,9 +81,9 @@ static struct virtio_elem *in_buffer(struct port *p)
 	struct virtq *q = queue(p, false);
 
 	while (!p->in && (p->in = virtq_pop(q)) && !p->in->in_len) {
+		virtio_break(q->v);
 		virtq_push(p->in, 0);
 		p->in = NULL;
-		virtio_break(q->v);
 	}
 	return p->in;
 }
