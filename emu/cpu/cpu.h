@@ -47,6 +47,9 @@ struct cpu_apic {
 	uint64_t (*base)(void *opaque);	/* of the register page; 0: not in xAPIC mode */
 	uint8_t (*tpr)(void *opaque);	/* CR8 */
 	void (*set_tpr)(void *opaque, uint8_t value);
+	/* FERR#: an x87 exception waits and CR0.NE is clear (a PC's IRQ 13).
+	 * NULL: it goes nowhere. */
+	void (*ferr)(void *opaque);
 };
 
 /* Why cpu_run() came back. */

@@ -130,7 +130,9 @@ struct cpu {
 	uint8_t ftw;		/* bit n: physical register n is in use */
 	uint64_t fip, fdp;
 	uint16_t fcs, fds;
-	uint32_t mxcsr;		/* while cpu_run() is left; else the host's has it */
+	uint32_t mxcsr;		/* its flags: the host's register has more, fp.h */
+	uint8_t fp_stop;	/* FP_STOP_*: why vector code cannot just run */
+	uint8_t scratch[64] __attribute__((aligned(32))); /* an operand's bytes */
 
 	/* --- system --- */
 	struct cpu_segment ldtr, tr;
