@@ -188,15 +188,17 @@ vec_open_begin(struct cpu *c)
 static bool
 any_tiny(const void *result, unsigned n, unsigned class)
 {
+	const unsigned size = class & VC_F64 ? 8 : class & VC_F16 ? 2 : 4;
+	const unsigned man = class & VC_F64 ? 52 : class & VC_F16 ? 10 : 23;
 	const uint8_t *p = result;
 	unsigned k;
 
-	for (k = 0; k < n; k += class & VC_F64 ? 8 : 4) {
+	for (k = 0; k < n; k += size) {
 		uint64_t q = 0;
 
-		memcpy(&q, p + k, class & VC_F64 ? 8 : 4);
-		if (class & VC_F64 ? !(q << 1 >> 53) && q << 1 :
-		    !(q & 0x7f800000) && q & 0x7fffff)
+		memcpy(&q, p + k, size);
+		q &= (1ull << (size * 8 - 1)) - 1;
+		if (q && !(q >> man))
 			return true;
 	}
 	return false;
@@ -230,6 +232,14 @@ vec_load_slow(struct cpu *c, const struct insn *i, uint64_t lin, unsigned n)
 	return c->scratch;
 }
 
+void
+vec_set_mxcsr(struct cpu *c, uint32_t v)
+{
+	c->mxcsr = v;
+	mxcsr_to_host(c);
+	fp_mode_changed(c);
+}
+
 EXEC(x_ldmxcsr)
 {
 	uint32_t v;
@@ -238,9 +248,7 @@ EXEC(x_ldmxcsr)
 	v = cpu_load32(c, i, cpu_linear(c, i, 4, TLB_READ));
 	if (v & ~MXCSR_VALID)
 		cpu_gp(c, i, 0);
-	c->mxcsr = v;
-	mxcsr_to_host(c);
-	fp_mode_changed(c);
+	vec_set_mxcsr(c, v);
 }
 
 EXEC(x_stmxcsr)

@@ -137,6 +137,13 @@ vec_fp_end(struct cpu *c, const struct insn *i, unsigned class,
 		vec_open_end(c, i, class, result, n);
 }
 
+/* MXCSR anew, reserved bits checked before. */
+void vec_set_mxcsr(struct cpu *, uint32_t);
+
+/* The x87 control and status words anew: ES and B follow from both, and what
+ * the host's control word has (exec_x87_env.c). */
+void x87_set(struct cpu *, uint16_t fcw, uint16_t fsw);
+
 VEC_INLINE uint32_t
 vec_host_mxcsr(void)
 {
@@ -310,6 +317,7 @@ extern const struct vec_forms vec_arith_forms[], vec_int_forms[],
 
 /* More of a class: how operands are taken */
 #define VC_UNARY	0x20000u /* one source, opd[1]; a is not used */
+#define VC_F16		0x80000u /* elements of the result, for VC_TINY */
 #define VC_WIDE		0x40000u /* scalar of 8 bytes, though not VC_F64 */
 
 /*
