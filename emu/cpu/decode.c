@@ -487,6 +487,7 @@ decode_padded(struct decoder *d, enum decode_bits bits, uint64_t has,
 	i->prefix = (prefixes & 1u << P_LOCK ? PREFIX_LOCK : 0) |
 	    (prefixes & 1u << P_66 ? PREFIX_OPSIZE : 0) |
 	    (prefixes & 1u << P_67 ? PREFIX_ADSIZE : 0) |
+	    (d->is_long && d->rex & REX_W ? PREFIX_W : 0) |
 	    (d->has_rex ? PREFIX_REX : 0) | (is_vex ? PREFIX_VEX : 0) |
 	    (!rep || f->how & FORM_REP ? 0 :
 	    rep == P_F3 ? PREFIX_REP : PREFIX_REPNE);
@@ -522,6 +523,12 @@ decode_padded(struct decoder *d, enum decode_bits bits, uint64_t has,
 	}
 	if (!take_operands(d, f))
 		return decode_bad(i, INSN_UD, d->at, pos);
+
+	if (i->id == INSN_MASKMOVDQU_Vdq_Udq ||
+	    i->id == INSN_VMASKMOVDQU_Vdq_Udq || i->id == INSN_MASKMOVQ_Pq_Nq) {
+		i->base = 7;		/* DS:rDI, no operand of theirs */
+		set_segment(d, SEG_DS);
+	}
 
 	/* LOCK: on what writes its memory operand alone (SDM, LOCK). */
 	if (prefixes & 1u << P_LOCK && (!(f->bits & DESC_LOCK) ||

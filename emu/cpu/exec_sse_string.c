@@ -101,7 +101,7 @@ compare_strings(struct cpu *c, const struct insn *i, bool is_explicit,
 	take_string(&b, vec_src(c, i, &i->opd[1], 16, 1), imm);
 	take_string(&a, vec_reg(c, &i->opd[0]), imm);
 	if (is_explicit) {
-		bool wide = i->cond;	/* REX.W, VEX.W: from the decoder */
+		bool wide = i->prefix & PREFIX_W;
 
 		a.len = explicit(c->gpr[RAX], wide, n);
 		b.len = explicit(c->gpr[RDX], wide, n);

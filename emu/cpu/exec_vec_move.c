@@ -393,7 +393,7 @@ static __attribute__((noinline)) void
 mask_move(struct cpu *c, const struct insn *i, const uint8_t *v,
     const uint8_t *mask, unsigned n)
 {
-	uint64_t off = c->gpr[RDI] & i->amask, lin[16];
+	uint64_t off = cpu_ea(c, i), lin[16];
 	unsigned k;
 
 	for (k = 0; k < n; k++) {

@@ -59,6 +59,7 @@ struct operand {
 #define PREFIX_VEX	0x10	/* VEX encoded: upper bits are zeroed */
 #define PREFIX_OPSIZE	0x20	/* 66 was there */
 #define PREFIX_ADSIZE	0x40
+#define PREFIX_W	0x80	/* REX.W or VEX.W, in 64-bit mode */
 
 /* insn.flags, from the table and the operands */
 #define INSN_MEM	0x01	/* has a memory operand */

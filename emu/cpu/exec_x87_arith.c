@@ -1,0 +1,590 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * exec_x87_arith.c - x87 arithmetic, compares, transcendental functions
+ *
+ * See x87.h for how the host does them.  Every operation exists twice, for
+ * exceptions masked (quick) and open.
+ */
+#include "cpu/x87.h"
+
+/* d = a op b: the status word after it.  b is an f80 or what memory held. */
+typedef uint16_t operation(const struct cpu *, f80 *d, const f80 *a,
+    const void *b);
+
+/* --- Add, subtract, multiply, divide ----------------------------------------------------- */
+
+/*
+ * The opcode bytes are given in numbers: in the assembler's AT&T syntax the
+ * names of FSUB and FSUBR between registers are not always what they seem.
+ * pop: DE E9 is st(1) = st(1) - st(0), pop; open: D8 E1 is st(0) -= st(1).
+ */
+#define MASKED_ST(name, bytes)						\
+	VEC_INLINE uint16_t						\
+	name##_st(const struct cpu *c, f80 *d, const f80 *a, const void *b) \
+	{								\
+		uint16_t sw;						\
+									\
+		__asm__ volatile("fldt %2; fldt %3; .byte " bytes	\
+		    "; fnstsw %0; fstpt %1"				\
+		    : "=a" (sw), "=m" (*d)				\
+		    : "m" (*a), "m" (*(const f80 *)b));			\
+		return sw;						\
+	}
+#define OPEN_ST(name, bytes)						\
+	static uint16_t							\
+	name##_st_open(const struct cpu *c, f80 *d, const f80 *a,	\
+	    const void *b)						\
+	{								\
+		uint16_t sw;						\
+									\
+		__asm__ volatile("fldt %3; fldt %2; .byte " bytes	\
+		    "; fnstsw %0; fnclex; fstpt %1; fstp %%st"		\
+		    : "=a" (sw), "=m" (*d)				\
+		    : "m" (*a), "m" (*(const f80 *)b));			\
+		return sw;						\
+	}
+#define WITH_MEM(name, suffix, insn, type)				\
+	VEC_INLINE uint16_t						\
+	name##_##suffix(const struct cpu *c, f80 *d, const f80 *a,	\
+	    const void *b)						\
+	{								\
+		uint16_t sw;						\
+									\
+		__asm__ volatile("fldt %2; " insn " %3; fnstsw %0; fstpt %1" \
+		    : "=a" (sw), "=m" (*d)				\
+		    : "m" (*a), "m" (*(const type *)b));		\
+		return sw;						\
+	}								\
+	static uint16_t							\
+	name##_##suffix##_open(const struct cpu *c, f80 *d, const f80 *a, \
+	    const void *b)						\
+	{								\
+		uint16_t sw;						\
+									\
+		__asm__ volatile("fldt %2; " insn			\
+		    " %3; fnstsw %0; fnclex; fstpt %1"			\
+		    : "=a" (sw), "=m" (*d)				\
+		    : "m" (*a), "m" (*(const type *)b));		\
+		return sw;						\
+	}
+
+/* Everything out of the way: stops, empty registers, open exceptions. */
+static __attribute__((noinline)) void
+binary_slow(struct cpu *c, const struct insn *i, unsigned to, const void *b,
+    bool b_empty, operation *masked, operation *open, bool pop)
+{
+	f80 *a = x87_st(c, to), r;
+	uint16_t sw;
+
+	if (x87_empty(c, to) || b_empty) {
+		if (!x87_underflow(c, i))
+			return;
+		x87_indefinite(a);
+		c->ftw |= (uint8_t)(1u << x87_phys(c, to));
+	} else if (c->fp_stop & FP_OPEN_X87) {
+		x87_open_begin(c);
+		sw = open(c, &r, a, b);
+		x87_open_end(c);
+		x87_clear_c1(c);
+		x87_raise(c, i, sw & (SW_FLAGS | SW_C1));
+		if (x87_prevented(c, sw))
+			return;
+		memcpy(a, &r, 10);
+	} else {
+		sw = masked(c, a, a, b);
+		x87_flags(c, sw, SW_C1);
+	}
+	if (pop)
+		x87_pop(c);
+}
+
+/* fop st(to), st(from) */
+VEC_INLINE void
+binary_st(struct cpu *c, const struct insn *i, operation *masked,
+    operation *open, bool pop)
+{
+	unsigned to = i->opd[0].off, from = i->opd[1].off;
+	unsigned pt = x87_phys(c, to), pf = x87_phys(c, from);
+	unsigned need = 1u << pt | 1u << pf;
+
+	if (unlikely(c->fp_stop & X87_SLOW) ||
+	    unlikely((c->ftw & need) != need)) {
+		x87_check(c, i);
+		x87_note(c, i);
+		binary_slow(c, i, to, x87_at(c, pf), x87_empty(c, from),
+		    masked, open, pop);
+	} else {
+		c->fip = insn_rip(c, i);
+		x87_flags(c, masked(c, x87_at(c, pt), x87_at(c, pt),
+		    x87_at(c, pf)), SW_C1);
+		if (pop)
+			x87_pop(c);
+	}
+	CPU_NEXT(c, i);
+}
+
+/* fop st(0), memory of n bytes */
+VEC_INLINE void
+binary_mem(struct cpu *c, const struct insn *i, unsigned n,
+    operation *masked, operation *open)
+{
+	uint64_t lin;
+	const void *p;
+
+	if (unlikely(c->fp_stop & X87_STOPS))
+		x87_refuse(c, i);
+	lin = cpu_linear(c, i, n, TLB_READ);
+	p = vec_at(c, i, lin, n);
+	x87_note_mem(c, i);
+	if (unlikely(c->fp_stop & FP_OPEN_X87) || unlikely(x87_empty(c, 0)))
+		binary_slow(c, i, 0, p, false, masked, open, false);
+	else
+		x87_flags(c, masked(c, x87_st(c, 0), x87_st(c, 0), p),
+		    SW_C1);
+	CPU_NEXT(c, i);
+}
+
+#define BINARY(name, popping, plain, iname)				\
+	MASKED_ST(name, popping)					\
+	OPEN_ST(name, plain)						\
+	WITH_MEM(name, m32, #name "s", struct m4)				\
+	WITH_MEM(name, m64, #name "l", struct m8)				\
+	WITH_MEM(name, i16, #iname "s", struct m2)			\
+	WITH_MEM(name, i32, #iname "l", struct m4)			\
+	static __attribute__((noinline)) void				\
+	name##_mem64(struct cpu *c, const struct insn *i)		\
+	{								\
+		binary_mem(c, i, 8, name##_m64, name##_m64_open);	\
+	}								\
+	static __attribute__((noinline)) void				\
+	name##_mem32(struct cpu *c, const struct insn *i)		\
+	{								\
+		binary_mem(c, i, 4, name##_m32, name##_m32_open);	\
+	}								\
+	static __attribute__((noinline)) void				\
+	name##_int16(struct cpu *c, const struct insn *i)		\
+	{								\
+		binary_mem(c, i, 2, name##_i16, name##_i16_open);	\
+	}								\
+	static __attribute__((noinline)) void				\
+	name##_int32(struct cpu *c, const struct insn *i)		\
+	{								\
+		binary_mem(c, i, 4, name##_i32, name##_i32_open);	\
+	}								\
+	static __attribute__((noinline)) void				\
+	name##_stack(struct cpu *c, const struct insn *i)		\
+	{								\
+		binary_st(c, i, name##_st, name##_st_open, false);	\
+	}								\
+	void								\
+	x_##name(struct cpu *c, const struct insn *i)			\
+	{								\
+		if (i->opd[1].kind == OPD_ST)				\
+			name##_stack(c, i);				\
+		else if (i->opd[1].size == 8)				\
+			name##_mem64(c, i);				\
+		else							\
+			name##_mem32(c, i);				\
+	}								\
+	void								\
+	x_##iname(struct cpu *c, const struct insn *i)			\
+	{								\
+		if (i->opd[1].size == 2)				\
+			name##_int16(c, i);				\
+		else							\
+			name##_int32(c, i);				\
+	}								\
+	void								\
+	x_##name##p(struct cpu *c, const struct insn *i)		\
+	{								\
+		binary_st(c, i, name##_st, name##_st_open, true);	\
+	}
+BINARY(fadd, "0xde, 0xc1", "0xd8, 0xc1", fiadd)
+BINARY(fmul, "0xde, 0xc9", "0xd8, 0xc9", fimul)
+BINARY(fsub, "0xde, 0xe9", "0xd8, 0xe1", fisub)
+BINARY(fsubr, "0xde, 0xe1", "0xd8, 0xe9", fisubr)
+BINARY(fdiv, "0xde, 0xf9", "0xd8, 0xf1", fidiv)
+BINARY(fdivr, "0xde, 0xf1", "0xd8, 0xf9", fidivr)
+
+/* --- Compares: C3 C2 C0 ------------------------------------------------------------------- */
+
+/* The operands stay on the host's stack until the flags are cleared, so that
+ * masked and open are one. */
+#define COMPARE_ST(name)						\
+	static uint16_t							\
+	name##_st(const f80 *a, const void *b)				\
+	{								\
+		uint16_t sw;						\
+									\
+		__asm__ volatile("fldt %2; fldt %1; " #name		\
+		    " %%st(1); fnstsw %0; fnclex; fstp %%st; fstp %%st"	\
+		    : "=a" (sw) : "m" (*a), "m" (*(const f80 *)b));	\
+		return sw;						\
+	}
+#define COMPARE_MEM(name, suffix, insn, type)				\
+	static uint16_t							\
+	name##_##suffix(const f80 *a, const void *b)			\
+	{								\
+		uint16_t sw;						\
+									\
+		__asm__ volatile("fldt %1; " insn			\
+		    " %2; fnstsw %0; fnclex; fstp %%st"			\
+		    : "=a" (sw) : "m" (*a), "m" (*(const type *)b));	\
+		return sw;						\
+	}
+COMPARE_ST(fcom)
+COMPARE_ST(fucom)
+COMPARE_MEM(fcom, m32, "fcoms", struct m4)
+COMPARE_MEM(fcom, m64, "fcoml", struct m8)
+COMPARE_MEM(fcom, i16, "ficoms", struct m2)
+COMPARE_MEM(fcom, i32, "ficoml", struct m4)
+
+/* Into *sw C3 C2 C0 and flags; false: prevented, an exception is pending. */
+static inline bool
+compare(struct cpu *c, const struct insn *i, const f80 *a, const void *b,
+    bool empty, uint16_t (*how)(const f80 *, const void *), uint16_t *sw)
+{
+	x87_clear_c1(c);
+	if (unlikely(empty)) {
+		*sw = SW_C0 | SW_C2 | SW_C3;
+		return x87_underflow(c, i);
+	}
+	if (unlikely(c->fp_stop & FP_OPEN_X87)) {
+		x87_open_begin(c);
+		*sw = how(a, b);
+		x87_open_end(c);
+		return !x87_raise(c, i, *sw & SW_FLAGS);
+	}
+	*sw = how(a, b);
+	x87_flags(c, *sw, 0);
+	return true;
+}
+
+static void
+compare_cc(struct cpu *c, const struct insn *i, const void *b, bool empty,
+    uint16_t (*how)(const f80 *, const void *), unsigned pops)
+{
+	const unsigned cc = SW_C0 | SW_C2 | SW_C3;
+	uint16_t sw;
+
+	if (!compare(c, i, x87_st(c, 0), b, empty || x87_empty(c, 0), how,
+	    &sw))
+		return;
+	c->fsw = (uint16_t)((c->fsw & ~cc) | (sw & cc));
+	while (pops--)
+		x87_pop(c);
+}
+
+static void
+compare_st(struct cpu *c, const struct insn *i, unsigned n,
+    uint16_t (*how)(const f80 *, const void *), unsigned pops)
+{
+	x87_check(c, i);
+	x87_note(c, i);
+	compare_cc(c, i, x87_st(c, n), x87_empty(c, n), how, pops);
+}
+
+static __attribute__((noinline)) void
+fcom(struct cpu *c, const struct insn *i, unsigned pops)
+{
+	const struct operand *o = &i->opd[1];
+	const void *p;
+
+	if (o->kind == OPD_ST) {
+		compare_st(c, i, o->off, fcom_st, pops);
+		return;
+	}
+	x87_check(c, i);
+	p = vec_mem(c, i, o->size, 1);
+	x87_note_mem(c, i);
+	compare_cc(c, i, p, false, o->size == 8 ? fcom_m64 : fcom_m32, pops);
+}
+static __attribute__((noinline)) void
+ficom(struct cpu *c, const struct insn *i, unsigned pops)
+{
+	unsigned n = i->opd[1].size;
+	const void *p;
+
+	x87_check(c, i);
+	p = vec_mem(c, i, n, 1);
+	x87_note_mem(c, i);
+	compare_cc(c, i, p, false, n == 2 ? fcom_i16 : fcom_i32, pops);
+}
+EXEC(x_fcom) { fcom(c, i, 0); }
+EXEC(x_fcomp) { fcom(c, i, 1); }
+EXEC(x_ficom) { ficom(c, i, 0); }
+EXEC(x_ficomp) { ficom(c, i, 1); }
+EXEC(x_fcompp) { compare_st(c, i, 1, fcom_st, 2); }
+EXEC(x_fucom) { compare_st(c, i, i->opd[1].off, fucom_st, 0); }
+EXEC(x_fucomp) { compare_st(c, i, i->opd[1].off, fucom_st, 1); }
+EXEC(x_fucompp) { compare_st(c, i, 1, fucom_st, 2); }
+
+static __attribute__((noinline)) void
+ftst(struct cpu *c, const struct insn *i)
+{
+	static const f80 zero = 0;
+
+	x87_check(c, i);
+	x87_note(c, i);
+	compare_cc(c, i, &zero, false, fcom_st, 0);
+}
+EXEC(x_ftst) { ftst(c, i); }
+
+/* To ZF PF CF; OF SF AF are cleared. */
+static __attribute__((noinline)) void
+comi_slow(struct cpu *c, const struct insn *i,
+    uint16_t (*how)(const f80 *, const void *), bool pop)
+{
+	unsigned n = i->opd[1].off;
+	uint16_t sw;
+
+	x87_check(c, i);
+	x87_note(c, i);
+	if (!compare(c, i, x87_st(c, 0), x87_st(c, n), x87_empty(c, 0) ||
+	    x87_empty(c, n), how, &sw))
+		return;
+	flags_put(&c->flags, (sw & SW_C3 ? FLAG_ZF : 0) |
+	    (sw & SW_C2 ? FLAG_PF : 0) | (sw & SW_C0 ? FLAG_CF : 0));
+	if (pop)
+		x87_pop(c);
+}
+
+#define COMI(name, by, how, pops)					\
+	void								\
+	x_##name(struct cpu *c, const struct insn *i)			\
+	{								\
+		unsigned p0 = x87_phys(c, 0);				\
+		unsigned pn = x87_phys(c, i->opd[1].off);		\
+		unsigned need = 1u << p0 | 1u << pn;			\
+		bool z, p, cf;						\
+		uint16_t sw;						\
+									\
+		if (unlikely(c->fp_stop & X87_SLOW) ||			\
+		    unlikely((c->ftw & need) != need)) {		\
+			comi_slow(c, i, how, pops);			\
+		} else {						\
+			__asm__ volatile("fldt %4; fldt %3; " by		\
+			    " %%st(1), %%st; fstp %%st(0)"		\
+			    : "=@ccz" (z), "=@ccp" (p), "=@ccc" (cf)	\
+			    : "m" (*x87_at(c, p0)),			\
+			    "m" (*x87_at(c, pn)));			\
+			__asm__ volatile("fnstsw %0" : "=a" (sw));	\
+			c->fip = insn_rip(c, i);			\
+			x87_flags(c, sw & (uint16_t)~SW_C1, SW_C1);	\
+			c->flags.res = !z;				\
+			c->flags.aux = (uint32_t)cf << 31 |		\
+			    (uint32_t)cf << 30 |			\
+			    (uint32_t)(p != z) << 8;			\
+			if (pops)					\
+				x87_pop(c);				\
+		}							\
+		CPU_NEXT(c, i);						\
+	}
+COMI(fcomi, "fcomip", fcom_st, false)
+COMI(fcomip, "fcomip", fcom_st, true)
+COMI(fucomi, "fucomip", fucom_st, false)
+COMI(fucomip, "fucomip", fucom_st, true)
+
+/* Class in C3 C2 C0, sign in C1, of an empty register as well. */
+static __attribute__((noinline)) void
+fxam(struct cpu *c, const struct insn *i)
+{
+	uint16_t sw;
+
+	x87_check(c, i);
+	x87_note(c, i);
+	__asm__ volatile("fldt %1; fxam; fnstsw %0; fstp %%st" : "=a" (sw) :
+	    "m" (*x87_st(c, 0)));
+	if (x87_empty(c, 0))
+		sw = (sw & SW_C1) | SW_C3 | SW_C0;
+	c->fsw = (uint16_t)((c->fsw & ~SW_CC) | (sw & SW_CC));
+}
+EXEC(x_fxam) { fxam(c, i); }
+
+/* --- One operand ------------------------------------------------------------------------------- */
+
+/* These raise nothing and take anything. */
+VEC_INLINE void
+sign(struct cpu *c, const struct insn *i, bool flip)
+{
+	uint8_t *p = (uint8_t *)x87_st(c, 0) + 9;
+
+	x87_check(c, i);
+	x87_note(c, i);
+	x87_clear_c1(c);
+	if (unlikely(x87_empty(c, 0))) {
+		if (x87_underflow(c, i)) {
+			x87_indefinite(x87_st(c, 0));
+			c->ftw |= (uint8_t)(1u << x87_phys(c, 0));
+		}
+		return;
+	}
+	*p = flip ? *p ^ 0x80 : *p & 0x7f;
+}
+EXEC(x_fchs) { sign(c, i, true); }
+EXEC(x_fabs) { sign(c, i, false); }
+
+/* st(0) = f(st(0)); the same code masked and open: what follows FNCLEX finds
+ * nothing pending. */
+#define UNARY_ASM(name)							\
+	static uint16_t							\
+	name##_asm(f80 *d, const f80 *a)				\
+	{								\
+		uint16_t sw;						\
+									\
+		__asm__ volatile("fldt %2; " #name			\
+		    "; fnstsw %0; fnclex; fstpt %1"			\
+		    : "=a" (sw), "=m" (*d) : "m" (*a));			\
+		return sw;						\
+	}
+
+static __attribute__((noinline)) void
+unary(struct cpu *c, const struct insn *i, uint16_t (*f)(f80 *, const f80 *),
+    unsigned cc)
+{
+	f80 *a = x87_st(c, 0), r;
+	bool open = c->fp_stop & FP_OPEN_X87;
+	uint16_t sw;
+
+	x87_check(c, i);
+	x87_note(c, i);
+	if (x87_empty(c, 0)) {
+		if (x87_underflow(c, i)) {
+			x87_indefinite(a);
+			c->ftw |= (uint8_t)(1u << x87_phys(c, 0));
+		}
+		return;
+	}
+	if (open)
+		x87_open_begin(c);
+	sw = f(&r, a);
+	if (open)
+		x87_open_end(c);
+	c->fsw = (uint16_t)((c->fsw & ~(cc | SW_C1)) |
+	    (sw & (cc | SW_C1)));
+	x87_raise(c, i, sw & SW_FLAGS);
+	if (!x87_prevented(c, sw))
+		memcpy(a, &r, 10);
+}
+#define UNARY(name, cc)							\
+	UNARY_ASM(name)							\
+	EXEC(x_##name) { unary(c, i, name##_asm, cc); }
+UNARY(fsqrt, 0)
+UNARY(frndint, 0)
+UNARY(f2xm1, 0)
+UNARY(fsin, SW_C2)
+UNARY(fcos, SW_C2)
+
+/* --- Two operands ------------------------------------------------------------------------------- */
+
+/* st(0) = f(st(0), st(1)), or with a pop st(1) = f(st(1), st(0)).  Whether
+ * the host popped shows in its TOP: 6 with both there, 7 with one. */
+#define TWO_ASM(name, pops)						\
+	static uint16_t							\
+	name##_asm(f80 *d, const f80 *st0, const f80 *st1)		\
+	{								\
+		uint16_t sw;						\
+									\
+		__asm__ volatile("fldt %3; fldt %2; " #name		\
+		    "; fnstsw %%ax; fnclex; fstpt %1;"			\
+		    "testl $0x800, %%eax; jnz 1f; fstp %%st; 1:"	\
+		    : "=a" (sw), "=m" (*d)				\
+		    : "m" (*st0), "m" (*st1) : "cc");			\
+		return sw;						\
+	}
+
+static __attribute__((noinline)) void
+two(struct cpu *c, const struct insn *i,
+    uint16_t (*f)(f80 *, const f80 *, const f80 *), unsigned cc, bool pop)
+{
+	bool open = c->fp_stop & FP_OPEN_X87;
+	f80 *d = x87_st(c, pop), r;
+	uint16_t sw;
+
+	x87_check(c, i);
+	x87_note(c, i);
+	if (x87_empty(c, 0) || x87_empty(c, 1)) {
+		if (!x87_underflow(c, i))
+			return;
+		x87_indefinite(d);
+		c->ftw |= (uint8_t)(1u << x87_phys(c, pop));
+	} else {
+		if (open)
+			x87_open_begin(c);
+		sw = f(&r, x87_st(c, 0), x87_st(c, 1));
+		if (open)
+			x87_open_end(c);
+		c->fsw = (uint16_t)((c->fsw & ~(cc | SW_C1)) |
+		    (sw & (cc | SW_C1)));
+		x87_raise(c, i, sw & SW_FLAGS);
+		if (x87_prevented(c, sw))
+			return;
+		memcpy(d, &r, 10);
+	}
+	if (pop)
+		x87_pop(c);
+}
+#define TWO(name, cc, pop)						\
+	TWO_ASM(name, pop)						\
+	EXEC(x_##name) { two(c, i, name##_asm, cc, pop); }
+TWO(fscale, 0, false)
+TWO(fprem, SW_CC, false)
+TWO(fprem1, SW_CC, false)
+TWO(fpatan, 0, true)
+TWO(fyl2x, 0, true)
+TWO(fyl2xp1, 0, true)
+
+/* --- One operand, two results --------------------------------------------------------------------- */
+
+/* st(0) becomes *d, and *top is pushed; unless C2 says out of range, or an
+ * open exception prevents it: the host's TOP is then 7, not 6. */
+#define SPLIT_ASM(name)							\
+	static uint16_t							\
+	name##_asm(f80 *d, f80 *top, const f80 *a)			\
+	{								\
+		uint16_t sw;						\
+									\
+		__asm__ volatile("fldt %3; " #name "; fnstsw %%ax; fnclex;" \
+		    "testl $0x800, %%eax; jnz 1f; fstpt %2; 1: fstpt %1" \
+		    : "=a" (sw), "=m" (*d), "=m" (*top)			\
+		    : "m" (*a) : "cc");					\
+		return sw;						\
+	}
+
+static __attribute__((noinline)) void
+split(struct cpu *c, const struct insn *i,
+    uint16_t (*f)(f80 *, f80 *, const f80 *), unsigned cc)
+{
+	bool open = c->fp_stop & FP_OPEN_X87;
+	f80 d = 0, top = 0, *a = x87_st(c, 0);
+	uint16_t sw;
+
+	x87_check(c, i);
+	x87_note(c, i);
+	if (x87_empty(c, 0) || !x87_empty(c, 7)) {
+		if (x87_empty(c, 0) ? !x87_underflow(c, i) :
+		    !x87_overflow(c, i))
+			return;
+		x87_indefinite(a);
+		c->ftw |= (uint8_t)(1u << x87_phys(c, 0));
+		x87_indefinite(x87_push(c));
+		return;
+	}
+	if (open)
+		x87_open_begin(c);
+	sw = f(&d, &top, a);
+	if (open)
+		x87_open_end(c);
+	c->fsw = (uint16_t)((c->fsw & ~(cc | SW_C1)) | (sw & (cc | SW_C1)));
+	x87_raise(c, i, sw & SW_FLAGS);
+	if (x87_prevented(c, sw) || sw & 0x800)
+		return;
+	memcpy(a, &d, 10);
+	memcpy(x87_push(c), &top, 10);
+}
+#define SPLIT(name, cc)							\
+	SPLIT_ASM(name)							\
+	EXEC(x_##name) { split(c, i, name##_asm, cc); }
+SPLIT(fptan, SW_C2)
+SPLIT(fsincos, SW_C2)
+SPLIT(fxtract, 0)
