@@ -12,18 +12,7 @@
 
 #include "cpu/bind.h"
 #include "cpu/fast.h"
-
-/* Handlers that are not written yet: their instructions are undefined. */
-#define INSN(id, mnemonic, encoding, operands, feature, flags, exec) \
-	__attribute__((weak)) cpu_exec exec;
-#include "cpu/insn.tab"
-#undef INSN
-
-static void
-missing(struct cpu *c, const struct insn *i)
-{
-	cpu_ud(c, i);
-}
+#include "cpu/fp.h"
 
 static cpu_exec *const generic[INSN_N] = {
 #define INSN(id, mnemonic, encoding, operands, feature, flags, exec) \
@@ -70,9 +59,9 @@ choose(struct insn *i, const struct bind *b)
 		i->prefix |= PREFIX_LOCK;
 	if (f)
 		run = f->pick(i, b);
-	if (!run)
-		run = generic[i->id];
-	return run ? run : missing;
+	else
+		run = fp_bind(i, generic[i->id]);
+	return run ? run : generic[i->id];
 }
 
 cpu_exec *

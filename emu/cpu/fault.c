@@ -10,12 +10,7 @@
 
 #include "cpu/block.h"
 #include "cpu/debug.h"
-#if __has_include("cpu/fp.h")	/* until it is there */
 #include "cpu/fp.h"
-#else
-void fp_reset(struct cpu *), fp_enter(struct cpu *), fp_leave(struct cpu *);
-void fp_mode_changed(struct cpu *);
-#endif
 #include "cpu/interp.h"
 #include "cpu/model.h"
 #include "cpu/paging.h"
