@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -141,10 +142,70 @@ chardev_attach(struct chardev *c, const struct chardev_user *user,
 
 /* --- Making them -------------------------------------------------------------- */
 
-static struct chardev *
-chardev_new(struct board *board, struct error *err)
+int
+chardev_parse(struct chardev_config *config, const char *text,
+    struct error *err)
+{
+	*config = (struct chardev_config){ .signals = true };
+	if (!strcmp(text, "none"))
+		config->kind = CHARDEV_NONE;
+	else if (!strcmp(text, "null"))
+		config->kind = CHARDEV_NULL;
+	else if (!strcmp(text, "stdio"))
+		config->kind = CHARDEV_STDIO;
+	else if (!strncmp(text, "file:", 5) && text[5])
+		*config = (struct chardev_config){ .kind = CHARDEV_FILE,
+		    .path = text + 5 };
+	else
+		return error_set(err, EINVAL, "unknown character device '%s'",
+		    text);
+	return 0;
+}
+
+static int
+open_file(struct chardev *c, const struct chardev_config *config,
+    struct error *err)
+{
+	c->out = open(config->path, O_WRONLY | O_CREAT | O_CLOEXEC |
+	    O_NONBLOCK | (config->append ? O_APPEND : O_TRUNC), 0666);
+	c->own_out = true;
+	if (c->out < 0)
+		return error_errno(err, errno, "%s", config->path);
+	return 0;
+}
+
+static int
+open_stdio(struct chardev *c, const struct chardev_config *config,
+    struct error *err)
+{
+	struct termios raw;
+
+	c->in = STDIN_FILENO;
+	c->out = STDOUT_FILENO;
+	c->in_fd = board_fd_add(c->board, c->in, 0, readable, c, err);
+	if (!c->in_fd)
+		return -err->code;
+	if (tcgetattr(c->in, &c->before) < 0)
+		return 0;
+	raw = c->before;
+	raw.c_iflag &= ~(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR |
+	    ICRNL | IXON);
+	raw.c_lflag &= ~(ECHO | ECHONL | ICANON | IEXTEN);
+	if (!config->signals)
+		raw.c_lflag &= ~ISIG;
+	raw.c_cflag = (raw.c_cflag & ~(CSIZE | PARENB)) | CS8;
+	raw.c_cc[VMIN] = 1;
+	raw.c_cc[VTIME] = 0;
+	c->is_tty = tcsetattr(c->in, TCSANOW, &raw) == 0;
+	return 0;
+}
+
+struct chardev *
+chardev_new(struct board *board, const struct chardev_config *config,
+    struct error *err)
 {
 	struct chardev *c = calloc(1, sizeof(*c));
+	int ret = 0;
 
 	if (!c) {
 		error_errno(err, ENOMEM, "character device");
@@ -152,58 +213,11 @@ chardev_new(struct board *board, struct error *err)
 	}
 	c->board = board;
 	c->in = c->out = -1;
-	return c;
-}
-
-struct chardev *
-chardev_null(struct board *board, struct error *err)
-{
-	return chardev_new(board, err);
-}
-
-struct chardev *
-chardev_file(struct board *board, const char *path, bool append,
-    struct error *err)
-{
-	struct chardev *c = chardev_new(board, err);
-
-	if (!c)
-		return NULL;
-	c->out = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK |
-	    (append ? O_APPEND : O_TRUNC), 0666);
-	c->own_out = true;
-	if (c->out < 0) {
-		error_errno(err, errno, "%s", path);
-		chardev_free(c);
-		return NULL;
-	}
-	return c;
-}
-
-struct chardev *
-chardev_stdio(struct board *board, bool signals, struct error *err)
-{
-	struct chardev *c = chardev_new(board, err);
-	struct termios raw;
-
-	if (!c)
-		return NULL;
-	c->in = STDIN_FILENO;
-	c->out = STDOUT_FILENO;
-	if (tcgetattr(c->in, &c->before) == 0) {
-		raw = c->before;
-		raw.c_iflag &= ~(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR |
-		    IGNCR | ICRNL | IXON);
-		raw.c_lflag &= ~(ECHO | ECHONL | ICANON | IEXTEN);
-		if (!signals)
-			raw.c_lflag &= ~ISIG;
-		raw.c_cflag = (raw.c_cflag & ~(CSIZE | PARENB)) | CS8;
-		raw.c_cc[VMIN] = 1;
-		raw.c_cc[VTIME] = 0;
-		c->is_tty = tcsetattr(c->in, TCSANOW, &raw) == 0;
-	}
-	c->in_fd = board_fd_add(board, c->in, 0, readable, c, err);
-	if (!c->in_fd) {
+	if (config->kind == CHARDEV_FILE)
+		ret = open_file(c, config, err);
+	else if (config->kind == CHARDEV_STDIO)
+		ret = open_stdio(c, config, err);
+	if (ret < 0) {
 		chardev_free(c);
 		return NULL;
 	}

@@ -6,14 +6,25 @@
 #include "core/board.h"
 #include "core/chardev.h"
 
-/* Takes everything and says nothing. */
-struct chardev *chardev_null(struct board *, struct error *err);
-/* A file that is written to, from its beginning or its end. */
-struct chardev *chardev_file(struct board *, const char *path, bool append,
+enum chardev_kind {
+	CHARDEV_NONE,		/* no such stream */
+	CHARDEV_NULL,		/* takes everything and says nothing */
+	CHARDEV_FILE,		/* is written to, from its beginning or its end */
+	CHARDEV_STDIO,		/* a terminal is in raw mode until it is freed */
+};
+
+struct chardev_config {
+	enum chardev_kind kind;
+	const char *path;	/* FILE */
+	bool append;		/* FILE */
+	bool signals;		/* STDIO: the interrupt key ends the program */
+};
+
+/* "null", "stdio", "file:PATH" or "none"; path points into text. */
+int chardev_parse(struct chardev_config *, const char *text,
     struct error *err);
-/* Standard input and output.  A terminal is in raw mode until it is freed;
- * signals: its interrupt key still ends the program. */
-struct chardev *chardev_stdio(struct board *, bool signals,
+/* Not for CHARDEV_NONE. */
+struct chardev *chardev_new(struct board *, const struct chardev_config *,
     struct error *err);
 void chardev_free(struct chardev *);	/* NULL is allowed */
 
