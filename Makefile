@@ -403,15 +403,14 @@ install: $(if $(PREBUILT),,all)
 		formats/cowbird.pc.in >$(D)$(LIBDIR)/pkgconfig/cowbird.pc
 	for page in $(MAN); do install -D -m 644 $$page \
 		$(D)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; done
-	for tool in $(TOOLS); do \
+	for tool in $(filter img io nbd fuse,$(TOOLS)); do \
 		c=man/completions/cowbird-$$tool; \
-		! test -f $$c.bash || install -D -m 644 $$c.bash \
-			$(D)$(BASH_COMPLETION)/cowbird-$$tool || exit; \
-		! test -f $$c.zsh || install -D -m 644 $$c.zsh \
-			$(D)$(ZSH)/_cowbird-$$tool || exit; \
-		! test -f $$c.fish || install -D -m 644 $$c.fish \
-			$(D)$(FISH)/cowbird-$$tool.fish || exit; done
-
+		test -f $$c.bash || c=man/completions/cowbird-tools; \
+		install -D -m 644 $$c.bash \
+			$(D)$(BASH_COMPLETION)/cowbird-$$tool && \
+		install -D -m 644 $$c.zsh $(D)$(ZSH)/_cowbird-$$tool && \
+		install -D -m 644 $$c.fish $(D)$(FISH)/cowbird-$$tool.fish || \
+		exit; done
 	install -d $(D)$(UNITDIR)
 	for unit in $(UNITS); do \
 		from=nbd/systemd/$$unit; test -f $$from || from=$$from.in; \

@@ -6,9 +6,9 @@
 
 cd "$SRC/man/completions"
 for shell in bash zsh fish; do
-	for tool in img io nbd; do
-		[ -f "cowbird-$tool.$shell" ] || fail "no completion for $shell"
-		! command -v $shell >/dev/null || $shell -n "cowbird-$tool.$shell"
+	for file in img tools; do
+		[ -f "cowbird-$file.$shell" ] || fail "no completion for $shell"
+		! command -v $shell >/dev/null || $shell -n "cowbird-$file.$shell"
 	done
 done
 
@@ -23,7 +23,7 @@ complete_for() {
 }
 set +eE +o pipefail +u
 . ./cowbird-img.bash
-. ./cowbird-io.bash
+. ./cowbird-tools.bash
 cd "$TEST_TMP"
 touch disk.qcow2
 trap - ERR
@@ -35,5 +35,18 @@ complete_for _cowbird_img cowbird-img convert -O qc | grep -qx qcow2 ||
     fail "no formats"
 complete_for _cowbird_img cowbird-img info di | grep -qx disk.qcow2 ||
     fail "no files"
-complete_for _cowbird_io cowbird-io --cm | grep -qx -e --cmd ||
+# The other tools have one function, which knows them apart.
+complete_for _cowbird_tool cowbird-io --cm | grep -qx -e --cmd ||
     fail "no options of cowbird-io"
+complete_for _cowbird_tool cowbird-nbd --disc | grep -qx -e --disconnect ||
+    fail "no options of cowbird-nbd"
+complete_for _cowbird_tool cowbird-io -t un | grep -qx unsafe ||
+    fail "no cache modes of cowbird-io"
+complete_for _cowbird_tool cowbird-io -c wri | grep -qx writev ||
+    fail "no commands of cowbird-io"
+complete_for _cowbird_tool cowbird-nbd -t di | grep -qx disk.qcow2 ||
+    fail "no files after cowbird-nbd -t, which takes no value"
+for tool in io nbd fuse; do
+	complete -p cowbird-$tool | grep -q _cowbird_tool ||
+	    fail "cowbird-$tool is not completed"
+done

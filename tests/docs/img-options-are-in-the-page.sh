@@ -12,11 +12,6 @@ commands=$(help_commands <help)
 [ -n "$commands" ] || { cat help; fail "the help lists no commands"; }
 page_options "$page" "$commands" >found
 
-bad=0
-problem() {
-	echo "$*"
-	bad=1
-}
 help_options <help >all.help
 for command in $commands; do
 	grep -q "^$command section" found ||
@@ -44,4 +39,4 @@ while read -r name; do
 	    problem "the page has a section $name, the help does not"
 done < <(awk '/^\.Sh/ { on = /COMMANDS/ } on && /^\.Ss/ {
 	print ($2 == "Ic" || $2 == "Cm") ? $3 : $2 }' "$page")
-[ $bad -eq 0 ] || fail "help and page differ"
+in_step

@@ -20,7 +20,10 @@ for file in bin/cowbird-img bin/cowbird-io include/cowbird.h \
     share/man/man1/cowbird-img.1 share/man/man1/cowbird-io.1 \
     share/bash-completion/completions/cowbird-img \
     share/zsh/site-functions/_cowbird-img \
-    share/fish/vendor_completions.d/cowbird-img.fish; do
+    share/fish/vendor_completions.d/cowbird-img.fish \
+    share/bash-completion/completions/cowbird-nbd \
+    share/zsh/site-functions/_cowbird-nbd \
+    share/fish/vendor_completions.d/cowbird-nbd.fish; do
 	[ -e "a/opt/c/$file" ] || fail "$file is not installed"
 done
 [ -z "$(find a -path a/opt -prune -o -type f -print)" ] ||

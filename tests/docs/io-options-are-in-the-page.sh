@@ -14,20 +14,8 @@ commands=$(sed -n 's/^ *\([a-z][a-z_]*\) .*-- .*/\1/p' commands.help | sort -u)
 [ -n "$commands" ] || { cat commands.help; fail "the help lists no commands"; }
 page_options "$page" "$commands" >found
 
-bad=0
-problem() {
-	echo "$*"
-	bad=1
-}
 help_options <help >options
-while read -r option; do
-	grep -Eq -e "^- (def|use) $option\$" found ||
-	    problem "$option is not in the page"
-done <options
-while read -r _ _ option; do
-	grep -Fxq -e "$option" options ||
-	    problem "the page has $option, the help does not"
-done < <(grep '^- def' found || true)
+same_options options found
 
 for command in $commands; do
 	grep -q "^$command section" found || {
@@ -45,4 +33,4 @@ for command in $commands; do
 		    problem "$command: $option is not in the page"
 	done <letters
 done
-[ $bad -eq 0 ] || fail "help and page differ"
+in_step

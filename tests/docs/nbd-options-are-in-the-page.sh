@@ -10,20 +10,8 @@ page=$SRC/man/cowbird-nbd.8
 "$COWBIRD_NBD" --help >help
 page_options "$page" '' >found
 
-bad=0
-problem() {
-	echo "$*"
-	bad=1
-}
 help_options <help >options
-while read -r option; do
-	grep -Eq -e "^- def $option\$" found ||
-	    problem "$option is not in the page"
-done <options
-while read -r _ _ option; do
-	grep -Fxq -e "$option" options ||
-	    problem "the page has $option, the help does not"
-done < <(grep '^- def' found || true)
+same_options options found
 for option in -h --help -V --version -p --port -b --bind -k --socket -e \
     --shared -t --persistent -v --verbose -x --export-name -D --description \
     -o --offset -A --allocation-depth -B --bitmap -L --list --object \
@@ -33,4 +21,4 @@ for option in -h --help -V --version -p --port -b --bind -k --socket -e \
     --detect-zeroes --image-opts --handshake-limit; do
 	grep -Fxq -e "$option" options || problem "$option of the peer is missing"
 done
-[ $bad -eq 0 ] || fail "help and page differ"
+in_step

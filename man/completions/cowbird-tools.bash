@@ -1,34 +1,40 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# bash completion of cowbird-nbd.  Options come from the tool's own help, so
-# that they cannot differ from it.
+# bash completion of the tools without commands, installed under each one's
+# name.  Options come from the tool's own help, so that they cannot differ
+# from it.
 
 # The option words of a help text on stdin.
-_cowbird_nbd_options() {
+_cowbird_tool_options() {
 	sed -n 's/^ \{1,8\}\(-.*\)/\1/p' | sed 's/   *.*//' |
 	    tr -s ' ,=[]' '\n' | grep '^-'
 }
 
-_cowbird_nbd() {
+_cowbird_tool() {
 	local tool=${COMP_WORDS[0]} cur=${COMP_WORDS[COMP_CWORD]}
 	local prev= words= IFS=$' \t\n'
 	[ "$COMP_CWORD" -eq 0 ] || prev=${COMP_WORDS[COMP_CWORD - 1]}
-	case $prev in
-	-f | --format)
+	case "${tool##*-} $prev" in
+	*' -f' | *' --format')
 		words="raw qcow2" ;;
-	--cache)
+	*' --cache' | 'io -t' | 'fuse -t')
 		words="none writeback writethrough directsync unsafe" ;;
-	--aio)
+	*' --aio' | 'io -i')
 		words="threads native io_uring" ;;
-	--discard)
-		words="ignore unmap" ;;
-	--detect-zeroes)
+	*' --discard' | 'io -d')
+		words="unmap ignore" ;;
+	*' --detect-zeroes')
 		words="off on unmap" ;;
-	-c | --connect)
+	'io -c' | 'io --cmd')
+		words=$("$tool" -c help 2>/dev/null |
+		    sed -n 's/^\([a-z_]*\) .*-- .*/\1/p') ;;
+	'nbd -c' | 'nbd --connect')
 		words=$(echo /dev/nbd*) ;;
+	'fuse -o' | 'fuse --options')
+		words="allow_other allow_root auto_unmount exec" ;;
 	*)
 		case $cur in
 		-*) words=$("$tool" --help 2>/dev/null |
-		    _cowbird_nbd_options) ;;
+		    _cowbird_tool_options) ;;
 		esac ;;
 	esac
 	if [ -n "$words" ]; then
@@ -38,4 +44,4 @@ _cowbird_nbd() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 	fi
 }
-complete -F _cowbird_nbd cowbird-nbd
+complete -F _cowbird_tool cowbird-io cowbird-nbd cowbird-fuse

@@ -1,25 +1,29 @@
-#compdef cowbird-nbd
+#compdef cowbird-io cowbird-nbd cowbird-fuse
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# zsh completion of cowbird-nbd.  Options come from the tool's own help.
+# zsh completion of the tools without commands.  Options come from the tool's
+# own help.
 
 local tool=$words[1]
 local -a options
 
-case $words[CURRENT-1] in
--f | --format)
+case "${tool##*-} $words[CURRENT-1]" in
+*' -f' | *' --format')
 	compadd raw qcow2
 	return ;;
---cache)
+*' --cache' | 'io -t' | 'fuse -t')
 	compadd none writeback writethrough directsync unsafe
 	return ;;
---aio)
+*' --aio' | 'io -i')
 	compadd threads native io_uring
 	return ;;
---discard)
-	compadd ignore unmap
+*' --discard' | 'io -d')
+	compadd unmap ignore
 	return ;;
---detect-zeroes)
+*' --detect-zeroes')
 	compadd off on unmap
+	return ;;
+'fuse -o' | 'fuse --options')
+	compadd allow_other allow_root auto_unmount exec
 	return ;;
 esac
 
