@@ -438,7 +438,7 @@ static int info(struct image *img, struct image_info *info, struct error *err)
 		}
 	}
 	qcow2_snapshots_free(snaps, n);
-	return r && (!n || info->snapshots) ? 0 :
+	return !report_failed(r) && (!n || info->snapshots) ? 0 :
 	    error_errno(err, ENOMEM, "info");
 }
 
