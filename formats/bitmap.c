@@ -40,16 +40,6 @@ void image_bitmap_close(struct image_bitmap *b)
 	free(b);
 }
 
-uint64_t image_bitmap_granularity(const struct image_bitmap *b)
-{
-	return 1ull << b->granularity_bits;
-}
-
-bool image_bitmap_enabled(const struct image_bitmap *b)
-{
-	return b->enabled;
-}
-
 /* Is granule i dirty, and how many of the n from i on, by one of the sets (and
  * perhaps more by another)? */
 static bool run_of(const struct image_bitmap *b, uint64_t i, uint64_t n,

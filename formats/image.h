@@ -231,7 +231,6 @@ struct format {
 struct image_bitmap {
 	uint64_t size;		/* guest bytes: what lies behind is clean */
 	unsigned granularity_bits;
-	bool enabled;
 	struct bits stored;	/* granules */
 	struct bits groups;	/* of 1 << group_bits granules, all dirty */
 	unsigned group_bits;
@@ -481,8 +480,6 @@ int image_submit(struct image *, struct io_req *, unsigned n, struct error *);
 int image_bitmap_open(struct image *, const char *name,
     struct image_bitmap **, struct error *);
 void image_bitmap_close(struct image_bitmap *);	/* before the image */
-uint64_t image_bitmap_granularity(const struct image_bitmap *);
-bool image_bitmap_enabled(const struct image_bitmap *);
 /* Is the byte at off dirty, and for how many of the next len bytes (at least
  * one) is that so? Any thread. */
 bool image_bitmap_run(struct image_bitmap *, uint64_t off, uint64_t len,

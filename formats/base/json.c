@@ -136,12 +136,6 @@ void json_u64(struct json *j, const char *key, uint64_t value)
 	fprintf(j->out, "%" PRIu64, value);
 }
 
-void json_i64(struct json *j, const char *key, int64_t value)
-{
-	begin(j, key);
-	fprintf(j->out, "%" PRId64, value);
-}
-
 void json_bool(struct json *j, const char *key, bool value)
 {
 	begin(j, key);

@@ -33,7 +33,6 @@ void json_list(struct json *, const char *key);		/* opens [ */
 void json_close(struct json *, char bracket);		/* '}' or ']' */
 void json_str(struct json *, const char *key, const char *value);
 void json_u64(struct json *, const char *key, uint64_t value);
-void json_i64(struct json *, const char *key, int64_t value);
 void json_bool(struct json *, const char *key, bool value);
 
 /* A newline and a flush; 0, or -errno when anything could not be written. */

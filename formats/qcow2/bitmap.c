@@ -297,7 +297,6 @@ static int read_contents(struct qcow2 *q, const struct qcow2_bitmap *map,
 	b->size = q->image->size;
 	b->granularity_bits = map->granularity_bits;
 	b->group_bits = q->cluster_bits + 3;
-	b->enabled = map->flags & BITMAP_AUTO;
 	table = malloc(bytes);
 	buffer = malloc(BUFFER);
 	if (!table || !buffer)

@@ -510,7 +510,8 @@ static int file_stat(struct store *s, struct store_stat *st,
 	return 0;
 }
 
-int file_close_fd(struct store *s, int fd, struct error *err)
+/* Allows -1. */
+static int close_fd(struct store *s, int fd, struct error *err)
 {
 	/* After EINTR the descriptor is gone all the same. */
 	if (fd < 0 || close(fd) == 0 || errno == EINTR)
@@ -524,13 +525,13 @@ static int file_close(struct store *s, struct error *err)
 	int ret = 0;
 
 	if (f) {
-		ret = file_close_fd(s, f->buffered, err);
+		ret = close_fd(s, f->buffered, err);
 		if (f->parent >= 0)
 			close(f->parent);
 		direct_free(f->direct);
 		free(f);
 	}
-	if (file_close_fd(s, s->fd, err) < 0)
+	if (close_fd(s, s->fd, err) < 0)
 		ret = -err->code;
 	return ret;
 }

@@ -23,7 +23,4 @@ extern const struct store_ops file_ops, file_device_ops;
 
 int file_truncate(int fd, uint64_t size);
 
-/* Allows -1. */
-int file_close_fd(struct store *, int fd, struct error *);
-
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * file_open.c - opening, creating and reopening files and devices
+ * file_open.c - opening and creating files and devices
  *
  * What is there is first opened with O_PATH, which has no effect on it,
  * looked at, and only then opened through /proc/self/fd: no FIFO makes us
@@ -338,57 +338,6 @@ struct store *file_open(const char *path, const struct file_args *given,
 fail:
 	store_close(s, &ignored);
 	return NULL;
-}
-
-int file_reopen(struct store *s, bool writable, struct error *err)
-{
-	struct file *f = s->state;
-	struct file_args args = {
-		.writable = writable,
-		.share = f->locked && !f->refused && !writable,
-	};
-	unsigned held, refused;
-	AUTO_CLOSE int new = -1;
-	AUTO_CLOSE int buffered = -1;
-	int old, ret;
-
-	if (writable == s->writable)
-		return 0;
-	new = open_again(s->fd, s->name, writable ? O_RDWR : O_RDONLY);
-	if (new < 0)
-		return open_failed(s->name, -new, err);
-	ret = set_direct(new, f->direct != NULL);
-	if (ret < 0)
-		return open_failed(s->name, -ret, err);
-	if (f->direct && writable) {
-		buffered = open_again(s->fd, s->name, O_RDWR);
-		if (buffered < 0)
-			return open_failed(s->name, -buffered, err);
-	}
-	permissions(&args, &held, &refused);
-	if (f->locked) {
-		ret = file_lock_pass(s->fd, f->held, f->refused, new, s->name,
-		    held, refused, err);
-		if (ret < 0)
-			return ret;
-		f->held = held;
-		f->refused = refused;
-	}
-	/* The number stays; the old file is closed by hand, to hear of it. */
-	old = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
-	if (old < 0 || dup3(new, s->fd, O_CLOEXEC) < 0) {
-		ret = open_failed(s->name, errno, err);
-		if (old >= 0)
-			close(old);
-		return ret;
-	}
-	ret = file_close_fd(s, f->buffered, err);
-	f->buffered = buffered;
-	buffered = -1;
-	s->writable = writable;
-	if (file_close_fd(s, old, err) < 0)
-		ret = -err->code;
-	return ret;
 }
 
 bool file_is_still(const struct store *s)

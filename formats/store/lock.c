@@ -249,21 +249,3 @@ int file_lock(int fd, const char *path, unsigned held, unsigned refused,
 		unlock(fd, held, refused);
 	return ret;
 }
-
-int file_lock_pass(int from, unsigned from_held, unsigned from_refused,
-    int to, const char *path, unsigned held, unsigned refused,
-    struct error *err)
-{
-	unsigned more_held = held & ~from_held;
-	unsigned more_refused = refused & ~from_refused;
-	int ret = take(from, path, more_held, more_refused, err);
-
-	if (ret != 0)
-		return ret < 0 ? ret : 0;
-	ret = look(from, path, held, refused, err);
-	if (ret == 0)
-		ret = take(to, path, held, refused, err);
-	if (ret < 0)
-		unlock(from, more_held, more_refused);
-	return ret < 0 ? ret : 0;
-}

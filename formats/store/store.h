@@ -234,10 +234,6 @@ struct store *file_open(const char *path, const struct file_args *,
 /* Takes the locks that late_lock put off; nothing for other stores. */
 int file_lock_late(struct store *, struct error *);
 
-/* Changes a read-only file to writable, or back: reopens through
- * /proc/self/fd, so it is the same file; locks follow. */
-int file_reopen(struct store *, bool writable, struct error *);
-
 /* Did this open create the file (then a failed job removes it)? */
 bool file_created(const struct store *);
 
@@ -254,11 +250,6 @@ bool file_is_still(const struct store *);
 #define PERM_RESIZE 8u
 int file_lock(int fd, const char *path, unsigned held, unsigned refused,
     struct error *);
-/* The same for "to", another open file of the file that "from" has locked
- * with from_held, from_refused, at no time giving up what both want.  The
- * locks of "from" end when it is closed; on failure they are as before. */
-int file_lock_pass(int from, unsigned from_held, unsigned from_refused,
-    int to, const char *path, unsigned held, unsigned refused, struct error *);
 
 /* ---- compressed files (protocol_unpack() in protocol.h) */
 

@@ -392,35 +392,9 @@ static void read_only_is_read_only(void)
 	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
 	CU_ASSERT_EQUAL(store_pwrite(s, &c, 1, 0, EVENT_DATA, &err), -EACCES);
 	CU_ASSERT_EQUAL(store_resize(s, 9, PREALLOC_OFF, &err), -EACCES);
-	OK(file_reopen(s, true, &err));
-	OK(store_pwrite(s, &c, 1, 0, EVENT_DATA, &err));
-	OK(file_reopen(s, false, &err));
-	CU_ASSERT_EQUAL(store_pwrite(s, &c, 1, 0, EVENT_DATA, &err), -EACCES);
 	OK(store_sync(s, &err));
-	c = 0;
 	OK(store_pread(s, &c, 1, 0, EVENT_DATA, &err));
-	CU_ASSERT_EQUAL(c, 'y');
-	end(s);
-}
-
-static void reopening_follows_the_file_not_the_name(void)
-{
-	struct file_args direct = { .direct = true };
-	struct store *s;
-	char c = 'y';
-
-	put_text("image", "x");
-	s = file_open("image", &direct, &err);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
-	CU_ASSERT_EQUAL(rename("image", "moved"), 0);
-	put_text("image", "other");
-	OK(file_reopen(s, true, &err));
-	OK(store_pwrite(s, &c, 1, 0, EVENT_DATA, &err));
-	c = 0;
-	OK(store_pread(s, &c, 1, 0, EVENT_DATA, &err));
-	CU_ASSERT_EQUAL(c, 'y');
-	CU_ASSERT_EQUAL(length_of("image"), 5);
-	CU_ASSERT_EQUAL(length_of("moved"), 1);
+	CU_ASSERT_EQUAL(c, 'x');
 	end(s);
 }
 
@@ -453,10 +427,7 @@ int main(void)
 		    creating_empties_and_says_what_is_new },
 		{ "a file system without O_DIRECT is named",
 		    no_direct_io_is_said_clearly },
-		{ "read-only is read-only, until reopened",
-		    read_only_is_read_only },
-		{ "reopening follows the file, not the name",
-		    reopening_follows_the_file_not_the_name },
+		{ "read-only is read-only", read_only_is_read_only },
 		{ NULL, NULL }
 	};
 

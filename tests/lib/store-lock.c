@@ -142,30 +142,6 @@ static void sharing_is_for_reading(void)
 	CU_ASSERT_EQUAL(err.code, EINVAL);
 }
 
-static void reopening_changes_the_locks(void)
-{
-	struct store *s, *other;
-
-	fresh();
-	s = get(&reader);
-	OK(file_reopen(s, true, &err));
-	CU_ASSERT(refused(&reader));
-	OK(file_reopen(s, false, &err));
-	CU_ASSERT(!refused(&reader));
-	CU_ASSERT(refused(&writer));
-
-	/* Refused: all is as it was. */
-	other = get(&reader);
-	CU_ASSERT_EQUAL(file_reopen(s, true, &err), -EAGAIN);
-	CU_ASSERT(!s->writable);
-	CU_ASSERT(!refused(&reader));
-	CU_ASSERT(refused(&writer));
-	let_go(other);
-	OK(file_reopen(s, true, &err));
-	let_go(s);
-	CU_ASSERT(!refused(&writer));
-}
-
 /* The bytes as the peers have them: 100 + bit held, 200 + bit refused. */
 static bool locked(int byte)
 {
@@ -213,7 +189,6 @@ int main(void)
 		{ "the refusal names the holder",
 		    the_refusal_names_the_holder },
 		{ "sharing is for reading", sharing_is_for_reading },
-		{ "reopening changes the locks", reopening_changes_the_locks },
 		{ "the bytes are the peers'", the_bytes_are_the_peers },
 		{ NULL, NULL }
 	};
