@@ -119,9 +119,11 @@ static int allow_reference(const struct image *img, const char *name,
 		return 0;
 	if (name_scheme_len(name) && !name_has_scheme(name, "file"))
 		why = "it is not a plain path";
-	else if (!name_path(full))	/* the image itself is remote */
+	else if (!name_path(full))	/* beside an image that is remote */
 		why = own_folder && strchr(name, '/') ?
 		    "it lies outside the image's own folder" : NULL;
+	else if (img->remote)
+		why = "it is a local path, and the image is not local";
 	else if (of_system(name_path(full)) ||
 	    ((real = realpath(name_path(full), NULL)) && of_system(real)))
 		why = "it names a file of the system";
@@ -391,7 +393,7 @@ static struct image *open_layer(const char *name, struct opts *node,
 	const struct format *fmt = NULL;
 	struct store *store = args.store;
 	struct image *img;
-	bool probed = false;
+	bool probed = false, remote;
 
 	if (!driver)
 		driver = args.format;
@@ -412,6 +414,7 @@ static struct image *open_layer(const char *name, struct opts *node,
 		goto fail;
 	if (!store && open_file(name, node, proto, &args, from, &store, err))
 		return NULL;
+	remote = store->far;	/* what is unpacked is not */
 	if (args.unpack >= (fmt ? UNPACK_ALWAYS : UNPACK_PROBED) && !from &&
 	    protocol_unpack(&store, args.unpack_args, err))
 		return NULL;
@@ -451,6 +454,7 @@ static struct image *open_layer(const char *name, struct opts *node,
 	if (!img)
 		return NULL;
 	img->format = fmt;
+	img->remote = remote;
 	img->probed = probed && fmt == format_find("raw") && args.writable;
 	img->state = calloc(1, fmt->state_size ? fmt->state_size : 1);
 	if (!img->state) {

@@ -315,6 +315,7 @@ struct image {
 				 * the image: the engine zeroes the store before
 				 * mark(ZERO), never marks HOLE */
 	bool probed;		/* format was guessed: raw guard (io.c) */
+	bool remote;		/* on a server, who has no say in our paths */
 	bool writable;
 	bool incomplete;
 	bool tracked;		/* the driver wants to know of writes */
