@@ -153,7 +153,7 @@ static void wake_one(struct disk *d)
 		pthread_cond_signal(&d->wanted);
 		return;
 	}
-	if (d->woken || d->workers == WORKERS)
+	if (d->woken || d->stop || d->workers == WORKERS)
 		return;
 	if (pthread_attr_init(&attr))
 		return;
@@ -352,16 +352,18 @@ fail:
 
 int disk_free(struct disk *d, struct error *err)
 {
+	unsigned workers;
 	int rc;
 
 	if (!d)
 		return 0;
 	pthread_mutex_lock(&d->lock);
-	d->stop = true;
+	d->stop = true;		/* and no more threads */
+	workers = d->workers;
 	pthread_cond_broadcast(&d->wanted);
 	pthread_mutex_unlock(&d->lock);
 	/* Whatever waits in todo is still done. */
-	for (unsigned i = 0; i < d->workers; i++)
+	for (unsigned i = 0; i < workers; i++)
 		pthread_join(d->worker[i], NULL);
 	rc = image_close(d->image, err);
 	pthread_mutex_destroy(&d->lock);
