@@ -638,7 +638,7 @@ mem_io_read(struct mem *m, uint64_t gpa, unsigned size)
 		n = size - at;
 		struct mem_region *r = region_at(m, gpa + at, &n);
 
-		if (!r)
+		if (!r || r->kind == MEM_NONE)
 			v = ones(n);
 		else if (r->host)
 			v = host_read(r->host + (gpa + at - r->gpa), n);
@@ -660,7 +660,7 @@ mem_io_write(struct mem *m, uint64_t gpa, unsigned size, uint64_t value)
 		n = size - at;
 		struct mem_region *r = region_at(m, gpa + at, &n);
 
-		if (!r || r->kind == MEM_ROM)
+		if (!r || r->kind == MEM_NONE || r->kind == MEM_ROM)
 			continue;
 		if (r->host) {
 			mem_code_write(m, gpa + at, n);
