@@ -165,6 +165,21 @@ opd_put(struct cpu *c, const struct insn *i, unsigned n, uint64_t v,
 		gpr_put(c, i->opd[n].off, v, size);
 }
 
+/* A 16-bit value; a register takes it as wide as the operand (SLDT, SMSW, MOV
+ * from a segment register). */
+static inline void
+opd_put_word(struct cpu *c, const struct insn *i, uint64_t v)
+{
+	if (i->opd[0].kind == OPD_GPR && i->size == 2)
+		gpr_put16(c, i->opd[0].off, v);
+	else if (i->opd[0].kind == OPD_GPR && i->size == 4)
+		gpr_put32(c, i->opd[0].off, v);
+	else if (i->opd[0].kind == OPD_GPR)
+		gpr_put64(c, i->opd[0].off, v);
+	else
+		cpu_store16(c, i, cpu_linear(c, i, 2, TLB_WRITE), v);
+}
+
 INLINE bool
 opd_is_mem(const struct insn *i, unsigned n)
 {

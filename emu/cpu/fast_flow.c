@@ -35,12 +35,6 @@ HANDLER(jmp_rel)
 	jump_direct64(c, i);
 }
 
-INLINE bool
-is_canonical(uint64_t a)
-{
-	return (uint64_t)((int64_t)(a << 16) >> 16) == a;
-}
-
 /* To rip by the table of jumps; rip is a good target. */
 INLINE void
 jump_table(struct cpu *c, const struct insn *i, uint64_t rip)
@@ -58,7 +52,7 @@ jump_table(struct cpu *c, const struct insn *i, uint64_t rip)
 	HANDLER(jmp_r##z)						\
 	{								\
 		uint64_t to = REG(0, z);				\
-		if (z == 8 && unlikely(!is_canonical(to))) {		\
+		if (z == 8 && unlikely(!cpu_canonical(to))) {		\
 			x_jmp(c, i);					\
 			return;						\
 		}							\
@@ -68,7 +62,7 @@ jump_table(struct cpu *c, const struct insn *i, uint64_t rip)
 	{								\
 		OPERAND(p, ea_any, z, TLB_READ, x_jmp)			\
 		uint64_t to = host_get(p, z);				\
-		if (z == 8 && unlikely(!is_canonical(to))) {		\
+		if (z == 8 && unlikely(!cpu_canonical(to))) {		\
 			x_jmp(c, i);					\
 			return;						\
 		}							\
@@ -145,7 +139,7 @@ pick_jmp(const struct insn *i, const struct bind *b)
 	HANDLER(call_rel##z)						\
 	{								\
 		uint64_t to = WRAP(c->gpr[REG_BLOCK] + i->imm, z);	\
-		if (z == 8 && unlikely(!is_canonical(to))) {		\
+		if (z == 8 && unlikely(!cpu_canonical(to))) {		\
 			x_call(c, i);					\
 			return;						\
 		}							\
@@ -157,7 +151,7 @@ pick_jmp(const struct insn *i, const struct bind *b)
 	HANDLER(call_r##z)						\
 	{								\
 		uint64_t to = REG(0, z);				\
-		if (z == 8 && unlikely(!is_canonical(to))) {		\
+		if (z == 8 && unlikely(!cpu_canonical(to))) {		\
 			x_call(c, i);					\
 			return;						\
 		}							\
@@ -170,7 +164,7 @@ pick_jmp(const struct insn *i, const struct bind *b)
 	{								\
 		OPERAND(m, ea_any, z, TLB_READ, x_call)			\
 		uint64_t to = host_get(m, z);				\
-		if (z == 8 && unlikely(!is_canonical(to))) {		\
+		if (z == 8 && unlikely(!cpu_canonical(to))) {		\
 			x_call(c, i);					\
 			return;						\
 		}							\
@@ -183,7 +177,7 @@ pick_jmp(const struct insn *i, const struct bind *b)
 	{								\
 		TOP(p, z, x_ret)					\
 		uint64_t to = host_get(p, z);				\
-		if (z == 8 && unlikely(!is_canonical(to))) {		\
+		if (z == 8 && unlikely(!cpu_canonical(to))) {		\
 			x_ret(c, i);					\
 			return;						\
 		}							\

@@ -237,7 +237,7 @@ long_deliver(struct cpu *c, unsigned vector, enum event event, bool has_error,
 	stack_push(c, &s, 8, c->rip);
 	if (has_error)
 		stack_push(c, &s, 8, error);
-	if ((uint64_t)((int64_t)(target << 16) >> 16) != target)
+	if (!cpu_canonical(target))
 		cpu_gp(c, NULL, ext);
 
 	if (inner)

@@ -90,17 +90,11 @@ code_linear(const struct cpu *c, uint64_t rip)
 	    (uint32_t)(c->seg[SEG_CS].base + rip);
 }
 
-static bool
-canonical(uint64_t a)
-{
-	return (uint64_t)((int64_t)(a << 16) >> 16) == a;
-}
-
 uint64_t
 cpu_check_target(struct cpu *c, const struct insn *i, uint64_t rip)
 {
 	if (c->bits == DECODE_64) {
-		if (unlikely(!canonical(rip)))
+		if (unlikely(!cpu_canonical(rip)))
 			cpu_gp(c, i, 0);
 		return rip;
 	}

@@ -123,12 +123,6 @@ is_quiet(uint32_t msr)
 	return false;
 }
 
-static bool
-canonical(uint64_t a)
-{
-	return (uint64_t)((int64_t)(a << 16) >> 16) == a;
-}
-
 bool
 msr_read(struct cpu *c, uint32_t msr, uint64_t *v)
 {
@@ -218,12 +212,12 @@ msr_write(struct cpu *c, uint32_t msr, uint64_t v)
 		return true;
 	case 0x174: c->sysenter_cs = v & 0xffff; return true;
 	case 0x175:
-		if (!canonical(v))
+		if (!cpu_canonical(v))
 			return false;
 		c->sysenter_esp = v;
 		return true;
 	case 0x176:
-		if (!canonical(v))
+		if (!cpu_canonical(v))
 			return false;
 		c->sysenter_eip = v;
 		return true;
@@ -254,13 +248,13 @@ msr_write(struct cpu *c, uint32_t msr, uint64_t v)
 	case 0xc0000081: c->star = v; return true;
 	case 0xc0000082:
 	case 0xc0000083:
-		if (!canonical(v))
+		if (!cpu_canonical(v))
 			return false;
 		*(msr & 1 ? &c->cstar : &c->lstar) = v;
 		return true;
 	case 0xc0000084: c->sfmask = (uint32_t)v; return true;
 	case 0xc0000100: case 0xc0000101: case 0xc0000102:
-		if (!canonical(v))
+		if (!cpu_canonical(v))
 			return false;
 		if (msr == 0xc0000102)
 			c->kernel_gs_base = v;

@@ -541,18 +541,12 @@ place(struct cpu *c, const struct insn *i, uint64_t lin, const struct want *w)
 
 /* --- The checks before a translation ------------------------------------------ */
 
-static bool
-canonical(uint64_t lin)
-{
-	return (uint64_t)((int64_t)(lin << 16) >> 16) == lin;
-}
-
 /* A non-canonical address is #SS for the stack, else #GP (SDM 1, 3.3.7.1). */
 static void
 check_linear(struct cpu *c, const struct insn *i, uint64_t lin, unsigned len)
 {
-	if (!cpu_long_mode(c) || (likely(canonical(lin) &&
-	    canonical(lin + len - 1) && (int64_t)(lin ^ (lin + len - 1)) >= 0)))
+	if (!cpu_long_mode(c) || (likely(cpu_canonical(lin) &&
+	    cpu_canonical(lin + len - 1) && (int64_t)(lin ^ (lin + len - 1)) >= 0)))
 		return;
 	if (i && (!(i->flags & INSN_MEM) || ((i->seg == SEG_FLAT ||
 	    i->seg == SEG_SS) && (i->base == RSP || i->base == RBP))))
@@ -904,7 +898,7 @@ paging_fetch(struct cpu *c, uint64_t lin)
 		return (struct code_page){
 		    (const uint8_t *)(uintptr_t)(page + e->add),
 		    p->frame[v][n], p->rom[v][n] };
-	if (cpu_long_mode(c) && !canonical(lin))
+	if (cpu_long_mode(c) && !cpu_canonical(lin))
 		cpu_gp(c, NULL, 0);
 	at = place(c, NULL, lin, &w);
 	return (struct code_page){
@@ -923,10 +917,10 @@ paging_fetch_bytes(struct cpu *c, uint64_t lin, uint8_t *buf, unsigned n)
 		struct place p;
 
 		if (k > 0 && (at & (PAGE_SIZE - 1)) == 0 &&
-		    ((cpu_long_mode(c) && !canonical(at)) ||
+		    ((cpu_long_mode(c) && !cpu_canonical(at)) ||
 		    look_up(c, at, &w, &pte)))
 			return k;
-		if (k == 0 && cpu_long_mode(c) && !canonical(at))
+		if (k == 0 && cpu_long_mode(c) && !cpu_canonical(at))
 			cpu_gp(c, NULL, 0);
 		p = place(c, NULL, at, &w);
 		buf[k] = read_at(c, &p, 1);

@@ -210,7 +210,7 @@ cpu_stack_linear(struct cpu *c, const struct insn *i, int64_t delta,
 	uint64_t off = (c->gpr[RSP] + delta) & stack_mask(c);
 
 	if (c->stack64) {
-		if (unlikely((uint64_t)((int64_t)(off << 16) >> 16) != off))
+		if (unlikely(!cpu_canonical(off)))
 			cpu_fault_error(c, i, EXC_SS, 0);
 		return off;
 	}
@@ -307,7 +307,7 @@ check_offset(struct cpu *c, const struct insn *i, const struct cpu_segment *cs,
     uint64_t off)
 {
 	if (cpu_long_mode(c) && (cs->attr & ATTR_L)) {
-		if ((uint64_t)((int64_t)(off << 16) >> 16) != off)
+		if (!cpu_canonical(off))
 			cpu_gp(c, i, 0);
 	} else if (off > cs->limit) {
 		cpu_gp(c, i, 0);

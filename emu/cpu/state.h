@@ -172,6 +172,12 @@ struct cpu {
 	struct interp *interp;	/* interp.c: sleeping, waking, code written */
 };
 
+static inline bool
+cpu_canonical(uint64_t a)
+{
+	return (uint64_t)((int64_t)(a << 16) >> 16) == a;
+}
+
 /* --- Faults; none returns -------------------------------------------------- */
 
 /* With the state as before insn i.  #PF sets CR2 before the call. */

@@ -8,6 +8,13 @@
 
 #include "cpu/state.h"
 
+static inline void
+cpu_need_cpl0(struct cpu *c, const struct insn *i)
+{
+	if (c->cpl != 0)
+		cpu_gp(c, i, 0);
+}
+
 /* MOV to a control register with its checks and consequences. */
 void cpu_write_cr0(struct cpu *, const struct insn *, uint64_t v);
 void cpu_write_cr3(struct cpu *, const struct insn *, uint64_t v);
