@@ -11,7 +11,7 @@
 #include "core/board.h"
 #include "support/unit.h"
 
-enum { READERS = 2, STEPS = 40000, WINDOWS = 4 };
+enum { READERS = 2, STEPS = 10000, WINDOWS = 4 };
 
 static struct board *board;
 static struct mem *mem;
