@@ -263,6 +263,22 @@ run_timers(struct board *b)
 	arm(b);
 }
 
+void
+board_advance(struct board *b, uint64_t ns)
+{
+	uint64_t end = board_now_ns(b) + ns;
+
+	while (b->timers && b->timers->at_ns <= end) {
+		struct timer *t = b->timers;
+
+		timer_stop(t);
+		if (t->at_ns > board_now_ns(b))
+			atomic_store(&b->clock, t->at_ns | CLOCK_STANDS);
+		t->fire(t->opaque);
+	}
+	atomic_store(&b->clock, end | CLOCK_STANDS);
+}
+
 /* --- Posted work ----------------------------------------------------------- */
 
 void
