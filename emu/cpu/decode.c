@@ -189,7 +189,7 @@ put_imm(struct decoder *d, struct operand *o, uint64_t value, unsigned size,
 	}
 }
 
-/* X, Y, O: memory without ModRM */
+/* X, Y, O, BB, BD: memory without ModRM */
 static void
 put_string(struct decoder *d, struct operand *o, unsigned from, unsigned size)
 {
@@ -199,6 +199,9 @@ put_string(struct decoder *d, struct operand *o, unsigned from, unsigned size)
 	o->size = size;
 	if (from == FROM_O) {
 		i->disp = (int64_t)take(d, 2u << d->asize_bits);
+		set_segment(d, SEG_DS);
+	} else if (from == FROM_BB || from == FROM_BD) {
+		i->base = from == FROM_BB ? 3 : 7;
 		set_segment(d, SEG_DS);
 	} else if (from == FROM_X) {
 		i->base = 6;
@@ -269,7 +272,7 @@ take_operand(struct decoder *d, const struct form_operand *fo,
 		o->off = (unsigned)take(d, 1) >> 4 & (d->is_long ? 15 : 7);
 		o->off *= 32;
 		break;
-	case FROM_O: case FROM_X: case FROM_Y:
+	case FROM_O: case FROM_X: case FROM_Y: case FROM_BB: case FROM_BD:
 		put_string(d, o, fo->from, size);
 		break;
 	case FROM_S:	/* MOV only; CS is no destination */
@@ -523,12 +526,6 @@ decode_padded(struct decoder *d, enum decode_bits bits, uint64_t has,
 	}
 	if (!take_operands(d, f))
 		return decode_bad(i, INSN_UD, d->at, pos);
-
-	if (i->id == INSN_MASKMOVDQU_Vdq_Udq ||
-	    i->id == INSN_VMASKMOVDQU_Vdq_Udq || i->id == INSN_MASKMOVQ_Pq_Nq) {
-		i->base = 7;		/* DS:rDI, no operand of theirs */
-		set_segment(d, SEG_DS);
-	}
 
 	/* LOCK: on what writes its memory operand alone (SDM, LOCK). */
 	if (prefixes & 1u << P_LOCK && (!(f->bits & DESC_LOCK) ||

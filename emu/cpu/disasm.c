@@ -191,6 +191,15 @@ is_string(const struct insn *i)
 	return found;
 }
 
+/* Memory that is not written: XLAT, MASKMOVQ, MASKMOVDQU. */
+static bool
+is_implicit(const struct insn *i)
+{
+	const char *opds = insn_descs[i->id].operands;
+
+	return strstr(opds, "BB") || strstr(opds, "BD");
+}
+
 static void
 put_mnemonic(struct text *t, const struct insn *i)
 {
@@ -232,6 +241,8 @@ disasm(const struct insn *i, enum decode_bits bits, uint64_t block_rip,
 		return;
 	}
 	for (unsigned n = 0; n < 4 && i->opd[n].kind; n++) {
+		if (i->opd[n].kind == OPD_MEM && is_implicit(i))
+			break;
 		put(&t, "%s", n ? ", " : " ");
 		put_operand(&t, i, &i->opd[n], bits, block_rip);
 	}

@@ -159,6 +159,11 @@ parse_operand(unsigned id, char *word, struct form_operand *o)
 		o->reg_type = TYPE_b;
 		return;
 	}
+	if (word[0] == 'B' && (word[1] == 'B' || word[1] == 'D')) {
+		o->from = word[1] == 'B' ? FROM_BB : FROM_BD;
+		o->reg_type = o->mem_type = parse_type(id, word + 2);
+		return;
+	}
 	if (mem) {	/* Rd/Mw: like E, Udq/Md: like W */
 		*mem = 0;
 		o->from = word[0] == 'R' ? FROM_E : FROM_W;

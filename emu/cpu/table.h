@@ -140,7 +140,7 @@ enum operand_from {
 	FROM_Z, FROM_ST0, FROM_STI,
 	FROM_GPR,		/* a fixed one: operand.fixed is the offset */
 	FROM_SEG,		/* a fixed one: operand.fixed is the number */
-	FROM_ONE, FROM_KINDS
+	FROM_ONE, FROM_BB, FROM_BD, FROM_KINDS
 };
 
 enum operand_type {
