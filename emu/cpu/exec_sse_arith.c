@@ -229,10 +229,10 @@ CMP_KERNEL(ss, _mm_castps_si128(_mm_move_ss(_mm_castsi128_ps(a),
     _mm_castsi128_ps(r))))
 CMP_KERNEL(sd, _mm_castpd_si128(_mm_move_sd(_mm_castsi128_pd(a),
     _mm_castsi128_pd(r))))
-VEC_OP(cmpps, VC_FLAGS, k_cmpps)
-VEC_OP(cmppd, VC_FLAGS, k_cmppd)
-VEC_OP(cmpss, VC_FLAGS | VC_SCALAR, k_cmpss)
-VEC_OP(cmpsd, VC_FLAGS | VC_SCALAR | VC_WIDE, k_cmpsd)
+VEC_OP(cmpps, VC_FLAGS | VC_IMM3, k_cmpps)
+VEC_OP(cmppd, VC_FLAGS | VC_IMM3, k_cmppd)
+VEC_OP(cmpss, VC_FLAGS | VC_IMM3 | VC_SCALAR, k_cmpss)
+VEC_OP(cmpsd, VC_FLAGS | VC_IMM3 | VC_SCALAR | VC_WIDE, k_cmpsd)
 
 /* ZF PF CF say how two scalars compare; OF SF AF are cleared. */
 VEC_INLINE void
@@ -442,8 +442,72 @@ k_dppd(__m128i a, __m128i b, unsigned imm)
 	return _mm_and_si128(s,
 	    element_mask((imm & 1) * 3 | (imm >> 1 & 1) * 12));
 }
-VEC_OP(dpps, VC_F32 | VC_TINY, k_dpps)
-VEC_OP(dppd, VC_F64 | VC_TINY, k_dppd)
+
+/* With exceptions open each step is judged before the next. */
+static __attribute__((noinline)) void
+dot_open(struct cpu *c, const struct insn *i, bool is_double)
+{
+	const unsigned class = (is_double ? VC_F64 : VC_F32) | VC_TINY;
+	const struct operand *o = i->opd;
+	unsigned imm = (unsigned)i->imm, n = i->size / 16, k, step;
+	__m128i in = element_mask(is_double ? (imm >> 4 & 1) * 3 |
+	    (imm >> 5 & 1) * 12 : imm >> 4);
+	const uint8_t *pa, *pb;
+	union vec r[2];
+
+	vec_check_any(c, i, class);
+	pb = vec_src(c, i, vec_vex(i) ? &o[2] : &o[1], i->size,
+	    vec_align(i, i->size));
+	pa = vec_reg(c, vec_vex(i) ? &o[1] : o);
+	for (step = 0; step < 3u - is_double; step++) {
+		vec_open_begin(c);
+		for (k = 0; k < n; k++) {
+			__m128i a = _mm_and_si128(vec_load(pa + 16 * k), in);
+			__m128i b = _mm_and_si128(vec_load(pb + 16 * k), in);
+			__m128i p = r[k].v;
+
+			if (step == 0)
+				r[k].v = is_double ? k_mulpd(a, b, 0) :
+				    k_mulps(a, b, 0);
+			else if (is_double)
+				r[k].v = k_addpd(_mm_unpacklo_epi64(p, p),
+				    _mm_unpackhi_epi64(p, p), 0);
+			else if (step == 1)
+				r[k].v = k_addps(even_ps(p, p), odd_ps(p, p),
+				    0);
+			else
+				r[k].v = k_addps(_mm_shuffle_epi32(p, 0),
+				    _mm_shuffle_epi32(p, 0x55), 0);
+		}
+		vec_open_end(c, i, class, r, i->size);
+	}
+	in = element_mask(is_double ? (imm & 1) * 3 | (imm >> 1 & 1) * 12 :
+	    imm);
+	for (k = 0; k < n; k++)
+		r[k].v = _mm_and_si128(r[k].v, in);
+	if (n == 2)
+		vec_put2(c, o, r[0].v, r[1].v);
+	else
+		vec_put(c, i, o, r[0].v);
+}
+void
+x_dpps(struct cpu *c, const struct insn *i)
+{
+	if (unlikely(c->fp_stop & FP_OPEN_SSE))
+		dot_open(c, i, false);
+	else
+		vec_generic(c, i, 0, k_dpps, k_dpps);
+	CPU_NEXT(c, i);
+}
+void
+x_dppd(struct cpu *c, const struct insn *i)
+{
+	if (unlikely(c->fp_stop & FP_OPEN_SSE))
+		dot_open(c, i, true);
+	else
+		vec_generic(c, i, 0, k_dppd, k_dppd);
+	CPU_NEXT(c, i);
+}
 
 #define FORMS4(n) VEC_FORMS(n##ps) VEC_FORMS(n##pd) VEC_FORMS(n##ss) \
 	VEC_FORMS(n##sd)
@@ -452,7 +516,7 @@ const struct vec_forms vec_arith_forms[] = {
 	FORMS4(add) FORMS4(sub) FORMS4(mul) FORMS4(div) FORMS4(min)
 	FORMS4(max) FORMS4(sqrt) FORMS4(cmp) FORMS4(round)
 	FORMS2(and) FORMS2(andn) FORMS2(or) FORMS2(xor)
-	FORMS2(hadd) FORMS2(hsub) FORMS2(addsub) FORMS2(dp)
+	FORMS2(hadd) FORMS2(hsub) FORMS2(addsub)
 	VEC_FORMS(rcpps) VEC_FORMS(rsqrtps) VEC_FORMS(rcpss)
 	VEC_FORMS(rsqrtss)
 	COMI_FORMS(ucomiss) COMI_FORMS(ucomisd) COMI_FORMS(comiss)

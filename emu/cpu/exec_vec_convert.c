@@ -299,12 +299,13 @@ EXEC(x_cvttpd2dq) { cvttpd2dq(c, i); }
 
 /* --- To and from MMX registers ----------------------------------------------------------------- */
 
-/* CVTPI2PD with a memory operand leaves the x87 state alone (SDM 2). */
+/* With a memory operand they leave the x87 state alone: SDM 2, CVTPI2PD; of
+ * CVTPI2PS it says otherwise, but processors do not. */
 static __attribute__((noinline)) void
 from_mmx(struct cpu *c, const struct insn *i, bool is_double)
 {
 	const struct operand *o = i->opd;
-	bool mmx = !is_double || o[1].kind == OPD_MMX;
+	bool mmx = o[1].kind == OPD_MMX;
 	unsigned class = is_double ? 0 : VC_FLAGS;
 	__m128i v, r;
 
@@ -332,10 +333,10 @@ to_mmx(struct cpu *c, const struct insn *i, unsigned n, vec_kernel *k)
 
 	vec_check(c, i, VC_SSE | VC_MMX | VC_FLAGS);
 	r = vec_load_n(vec_src(c, i, &o[1], n, n == 16 ? 16 : 1), n);
+	vec_mmx_enter(c);	/* done even if #XM follows */
 	vec_fp_begin(c, VC_FLAGS);
 	r = k(r, r, 0);
 	vec_fp_end(c, i, VC_FLAGS, &r, 0);
-	vec_mmx_enter(c);
 	vec_put_mm(c, o, r);
 }
 EXEC(x_cvtps2pi) { to_mmx(c, i, 8, k_cvtps2dq); }

@@ -239,12 +239,11 @@ COMPARE_MEM(fcom, m64, "fcoml", struct m8)
 COMPARE_MEM(fcom, i16, "ficoms", struct m2)
 COMPARE_MEM(fcom, i32, "ficoml", struct m4)
 
-/* Into *sw C3 C2 C0 and flags; false: prevented, an exception is pending. */
+/* Into *sw C3 C2 C0 and flags; false: an exception is pending, no pops. */
 static inline bool
 compare(struct cpu *c, const struct insn *i, const f80 *a, const void *b,
     bool empty, uint16_t (*how)(const f80 *, const void *), uint16_t *sw)
 {
-	x87_clear_c1(c);
 	if (unlikely(empty)) {
 		*sw = SW_C0 | SW_C2 | SW_C3;
 		return x87_underflow(c, i);
@@ -265,13 +264,14 @@ compare_cc(struct cpu *c, const struct insn *i, const void *b, bool empty,
     uint16_t (*how)(const f80 *, const void *), unsigned pops)
 {
 	const unsigned cc = SW_C0 | SW_C2 | SW_C3;
+	bool done;
 	uint16_t sw;
 
-	if (!compare(c, i, x87_st(c, 0), b, empty || x87_empty(c, 0), how,
-	    &sw))
-		return;
+	x87_clear_c1(c);
+	done = compare(c, i, x87_st(c, 0), b, empty || x87_empty(c, 0), how,
+	    &sw);
 	c->fsw = (uint16_t)((c->fsw & ~cc) | (sw & cc));
-	while (pops--)
+	while (done && pops--)
 		x87_pop(c);
 }
 
@@ -330,22 +330,22 @@ ftst(struct cpu *c, const struct insn *i)
 }
 EXEC(x_ftst) { ftst(c, i); }
 
-/* To ZF PF CF; OF SF AF are cleared. */
+/* To ZF PF CF; OF SF AF are cleared, C1 stays. */
 static __attribute__((noinline)) void
 comi_slow(struct cpu *c, const struct insn *i,
     uint16_t (*how)(const f80 *, const void *), bool pop)
 {
 	unsigned n = i->opd[1].off;
 	uint16_t sw;
+	bool done;
 
 	x87_check(c, i);
 	x87_note(c, i);
-	if (!compare(c, i, x87_st(c, 0), x87_st(c, n), x87_empty(c, 0) ||
-	    x87_empty(c, n), how, &sw))
-		return;
+	done = compare(c, i, x87_st(c, 0), x87_st(c, n), x87_empty(c, 0) ||
+	    x87_empty(c, n), how, &sw);
 	flags_put(&c->flags, (sw & SW_C3 ? FLAG_ZF : 0) |
 	    (sw & SW_C2 ? FLAG_PF : 0) | (sw & SW_C0 ? FLAG_CF : 0));
-	if (pop)
+	if (done && pop)
 		x87_pop(c);
 }
 
@@ -370,7 +370,7 @@ comi_slow(struct cpu *c, const struct insn *i,
 			    "m" (*x87_at(c, pn)));			\
 			__asm__ volatile("fnstsw %0" : "=a" (sw));	\
 			c->fip = insn_rip(c, i);			\
-			x87_flags(c, sw & (uint16_t)~SW_C1, SW_C1);	\
+			c->fsw |= sw & SW_FLAGS;			\
 			c->flags.res = !z;				\
 			c->flags.aux = (uint32_t)cf << 31 |		\
 			    (uint32_t)cf << 30 |			\
@@ -449,6 +449,7 @@ unary(struct cpu *c, const struct insn *i, uint16_t (*f)(f80 *, const f80 *),
 	x87_check(c, i);
 	x87_note(c, i);
 	if (x87_empty(c, 0)) {
+		c->fsw &= (uint16_t)~cc;
 		if (x87_underflow(c, i)) {
 			x87_indefinite(a);
 			c->ftw |= (uint8_t)(1u << x87_phys(c, 0));
@@ -504,6 +505,7 @@ two(struct cpu *c, const struct insn *i,
 	x87_check(c, i);
 	x87_note(c, i);
 	if (x87_empty(c, 0) || x87_empty(c, 1)) {
+		c->fsw &= (uint16_t)~(cc & SW_C2);
 		if (!x87_underflow(c, i))
 			return;
 		x87_indefinite(d);
@@ -514,6 +516,9 @@ two(struct cpu *c, const struct insn *i,
 		sw = f(&r, x87_st(c, 0), x87_st(c, 1));
 		if (open)
 			x87_open_end(c);
+		/* Without a quotient its bits stay. */
+		if (cc && __builtin_isnan(r))
+			cc = SW_C2;
 		c->fsw = (uint16_t)((c->fsw & ~(cc | SW_C1)) |
 		    (sw & (cc | SW_C1)));
 		x87_raise(c, i, sw & SW_FLAGS);
@@ -562,6 +567,7 @@ split(struct cpu *c, const struct insn *i,
 	x87_check(c, i);
 	x87_note(c, i);
 	if (x87_empty(c, 0) || !x87_empty(c, 7)) {
+		c->fsw &= (uint16_t)~cc;
 		if (x87_empty(c, 0) ? !x87_underflow(c, i) :
 		    !x87_overflow(c, i))
 			return;

@@ -76,7 +76,6 @@ EXEC(x_fwait)
 	}
 }
 
-EXEC(x_fnop) { x87_check(c, i); x87_note(c, i); }
 
 /* --- Control and status ------------------------------------------------------------------- */
 
@@ -86,6 +85,17 @@ check_present(struct cpu *c, const struct insn *i)
 {
 	if (unlikely(c->fp_stop & FP_STOP_X87))
 		cpu_fault(c, i, EXC_NM);
+}
+
+/* FNENI, FNDISI and FNSETPM of older processors do nothing, at once. */
+EXEC(x_fnop)
+{
+	if (i->id == INSN_FNOP) {
+		x87_check(c, i);
+		x87_note(c, i);
+	} else {
+		check_present(c, i);
+	}
 }
 
 EXEC(x_fninit)

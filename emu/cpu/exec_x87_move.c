@@ -9,7 +9,8 @@
 
 /* --- Loads ------------------------------------------------------------------------------ */
 
-/* The slow half of every load: a full stack, open exceptions. */
+/* The slow half of every load: a full stack, open exceptions.  Whether the
+ * host pushed shows in its TOP, which is then 7. */
 static __attribute__((noinline)) void
 load_slow(struct cpu *c, const struct insn *i, const void *p,
     uint16_t (*convert)(f80 *, const void *))
@@ -28,7 +29,7 @@ load_slow(struct cpu *c, const struct insn *i, const void *p,
 		sw = convert(&r, p);
 		x87_open_end(c);
 		x87_raise(c, i, sw & SW_FLAGS);
-		if (x87_prevented(c, sw))
+		if (!(sw & 0x800))
 			return;
 	} else {
 		x87_flags(c, convert(&r, p), 0);
@@ -42,8 +43,10 @@ load_slow(struct cpu *c, const struct insn *i, const void *p,
 	{								\
 		uint16_t sw;						\
 									\
-		__asm__ volatile(how " %2; fnstsw %0; fnclex; fstpt %1"	\
-		    : "=a" (sw), "=m" (*d) : "m" (*(const type *)p));	\
+		__asm__ volatile(how " %2; fnstsw %%ax; fnclex;"	\
+		    "testl $0x800, %%eax; jz 1f; fstpt %1; 1:"		\
+		    : "=a" (sw), "=m" (*d)				\
+		    : "m" (*(const type *)p) : "cc");			\
 		return sw;						\
 	}
 CONVERT(fld32, "flds", struct m4)
@@ -114,7 +117,8 @@ fld_st_slow(struct cpu *c, const struct insn *i)
 {
 	x87_check(c, i);
 	x87_note(c, i);
-	if (!x87_empty(c, 7) ? x87_overflow(c, i) : x87_underflow(c, i))
+	if (x87_empty(c, i->opd[0].off) ? x87_underflow(c, i) :
+	    x87_overflow(c, i))
 		x87_indefinite(x87_push(c));
 }
 static __attribute__((noinline)) void
@@ -343,6 +347,10 @@ fst_st(struct cpu *c, const struct insn *i, bool pop)
 	x87_note(c, i);
 	x87_clear_c1(c);
 	if (unlikely(x87_empty(c, 0))) {
+		if (i->id == INSN_FSTP_STi) {
+			x87_pop(c);	/* D9 /3, undocumented, does not mind */
+			return;
+		}
 		if (!x87_underflow(c, i))
 			return;
 		x87_indefinite(x87_st(c, n));
@@ -460,7 +468,6 @@ fcmov(struct cpu *c, const struct insn *i, bool yes)
 
 	x87_check(c, i);
 	x87_note(c, i);
-	x87_clear_c1(c);
 	if (x87_empty(c, 0) || x87_empty(c, n)) {
 		if (x87_underflow(c, i)) {
 			x87_indefinite(x87_st(c, 0));
@@ -494,6 +501,7 @@ EXEC(x_ffree)
 {
 	x87_check(c, i);
 	x87_note(c, i);
+	x87_clear_c1(c);
 	c->ftw &= (uint8_t)~(1u << x87_phys(c, i->opd[0].off));
 }
 
@@ -502,6 +510,7 @@ EXEC(x_ffreep)
 {
 	x87_check(c, i);
 	x87_note(c, i);
+	x87_clear_c1(c);
 	c->ftw &= (uint8_t)~(1u << x87_phys(c, i->opd[0].off));
 	x87_pop(c);
 }

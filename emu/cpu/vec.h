@@ -318,6 +318,7 @@ extern const struct vec_forms vec_arith_forms[], vec_int_forms[],
 /* More of a class: how operands are taken */
 #define VC_UNARY	0x20000u /* one source, opd[1]; a is not used */
 #define VC_F16		0x80000u /* elements of the result, for VC_TINY */
+#define VC_IMM3		0x100000u /* legacy: bits 7:3 of imm8 do not count */
 #define VC_WIDE		0x40000u /* scalar of 8 bytes, though not VC_F64 */
 
 /*
@@ -325,6 +326,12 @@ extern const struct vec_forms vec_arith_forms[], vec_int_forms[],
  * one.  Scalars: b's low element; the rest of the result comes from a.
  */
 typedef __m128i vec_kernel(__m128i a, __m128i b, unsigned imm);
+
+VEC_INLINE unsigned
+vec_imm(const struct insn *i, unsigned class, bool vex)
+{
+	return (unsigned)i->imm & (class & VC_IMM3 && !vex ? 7u : ~0u);
+}
 
 VEC_INLINE unsigned
 vec_scalar_size(unsigned class)
@@ -362,7 +369,7 @@ vec_generic(struct cpu *c, const struct insn *i, unsigned class,
 	pa = vec_reg(c, a);
 	vec_fp_begin(c, class);
 	r[0].v = k(vec_load(pa), class & VC_SCALAR ? vec_load_n(pb, n) :
-	    vec_load(pb), (unsigned)i->imm);
+	    vec_load(pb), vec_imm(i, class, vec_vex(i)));
 	if (!(class & VC_SCALAR) && n == 32)
 		r[1].v = k(vec_load(pa + 16), vec_load(pb + 16),
 		    (unsigned)i->imm);
@@ -411,7 +418,7 @@ vec_quick(struct cpu *c, const struct insn *i, unsigned class, vec_kernel *k,
 		pb = vec_reg(c, class & VC_UNARY || !width ? &o[1] : &o[2]);
 	}
 	lo = k(vec_load(pa), class & VC_SCALAR && kind == VF_RM ?
-	    vec_load_n(pb, n) : vec_load(pb), (unsigned)i->imm);
+	    vec_load_n(pb, n) : vec_load(pb), vec_imm(i, class, width));
 	hi = _mm_setzero_si128();
 	if (width == VF_YMM)
 		hi = k(vec_load(pa + 16), vec_load(pb + 16), (unsigned)i->imm);
