@@ -517,7 +517,7 @@ two(struct cpu *c, const struct insn *i,
 		if (open)
 			x87_open_end(c);
 		/* Without a quotient its bits stay. */
-		if (cc && __builtin_isnan(r))
+		if (cc && (__builtin_isnan(r) || x87_prevented(c, sw)))
 			cc = SW_C2;
 		c->fsw = (uint16_t)((c->fsw & ~(cc | SW_C1)) |
 		    (sw & (cc | SW_C1)));
