@@ -8,19 +8,21 @@
  * once processors run; before that nobody else is there.
  *
  * Interrupts: ISA lines and PIRQA-D meet in the PIIX3, whose 16 outputs go to
- * the 8259s.  A reset request may come from within a device: it is done later, in the
- * loop's thread, with the processors stopped.
+ * the 8259s and to the I/O APIC's pins of the same numbers, the timer's to pin
+ * 2 (ACPI's MADT says so too).  A reset may be asked for from within a device:
+ * it is done later, in the loop's thread, with the processors held.
  */
 #include "machine.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "accel/vcpu.h"
 #include "base/bytes.h"
 #include "cpu/model.h"
+#include "cpu/system.h"
 #include "dev/debug_exit.h"
 #include "dev/debugcon.h"
 #include "dev/i16550.h"
@@ -28,17 +30,25 @@
 #include "dev/i8042.h"
 #include "dev/i82078.h"
 #include "dev/i8237.h"
+#include "dev/i8254.h"
+#include "dev/i8259.h"
+#include "dev/ioapic.h"
+#include "dev/lapic.h"
 #include "dev/mc146818.h"
 #include "dev/piix3.h"
 #include "dev/piix3_ide.h"
 #include "dev/piix4_pm.h"
 #include "dev/port61.h"
 #include "dev/port92.h"
+#include "dev/virtio_blk.h"
 #include "firmware.h"
 #include "image.h"
 
-enum { IRQ_KEYBOARD = 1, IRQ_COM2 = 3, IRQ_COM1 = 4, IRQ_FLOPPY = 6,
-	IRQ_RTC = 8, IRQ_SCI = 9, IRQ_MOUSE = 12, IRQ_IDE = 14 };
+enum { IRQ_TIMER = 0, IRQ_KEYBOARD = 1, IRQ_CASCADE = 2, IRQ_COM2 = 3,
+	IRQ_COM1 = 4, IRQ_FLOPPY = 6,
+	IRQ_RTC = 8, IRQ_SCI = 9, IRQ_MOUSE = 12, IRQ_IDE = 14, ISA_IRQS = 16,
+	/* of the I/O APIC */
+	PIN_TIMER = 2 };
 
 enum { VIDEO = 0xa0000, VIDEO_SIZE = 0x20000 };
 
@@ -54,6 +64,12 @@ struct machine {
 	struct firmware *firmware;
 	struct mem_region *no_video;
 
+	struct lapics *lapics;
+	struct ioapic *ioapic;
+	struct i8259 *pic;
+	struct i8254 *pit;
+	struct irq pic_line[ISA_IRQS], ioapic_line[ISA_IRQS];
+
 	struct piix3 *piix3;
 	struct piix4_pm *pm;
 	struct mc146818 *rtc;
@@ -68,18 +84,16 @@ struct machine {
 	struct debug_exit *debug_exit;
 	struct chardev *chr[MACHINE_SERIALS + 1];
 	struct disk *disk[MACHINE_DRIVES];
+	uint8_t devfn[MACHINE_DRIVES];	/* of those on virtio */
 
 	bool a20[2];
-	struct board_work reset_work;
+	bool stopped;		/* by the user, or at power off */
+	struct board_work reset_work, start_work;
 
 	struct cpu_model *model;
 	const struct cpu_engine *engine;
-	struct cpu *cpu;
-	struct cpu_apic apic;
-	pthread_t thread;
-	bool has_thread, stop, paused, quit;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
+	struct cpu_apic apic[CPU_MAX];
+	struct vcpus *vcpus;
 };
 
 void
@@ -95,108 +109,143 @@ machine_defaults(struct machine_config *c)
 	};
 }
 
-/* --- Processors --------------------------------------------------------------- */
+/* --- Processors and their local APICs ------------------------------------------- */
 
-static int
-no_interrupt(void *opaque)
+static void
+ask(struct machine *m, unsigned id, unsigned what)
 {
-	return -1;
-}
-
-static uint32_t
-apic_read(void *opaque, unsigned reg)
-{
-	return 0;
+	if (m->vcpus)
+		m->engine->request(vcpus_cpu(m->vcpus, id), what);
 }
 
 static void
-apic_write(void *opaque, unsigned reg, uint32_t v)
+cpu_interrupt(void *opaque, unsigned id)
 {
-}
-
-static bool
-apic_rdmsr(void *opaque, uint32_t msr, uint64_t *v)
-{
-	*v = 0xfee00900;
-	return true;
-}
-
-static bool
-apic_wrmsr(void *opaque, uint32_t msr, uint64_t v)
-{
-	return true;
-}
-
-static uint64_t
-apic_base(void *opaque)
-{
-	return 0xfee00000;
-}
-
-static uint8_t
-apic_tpr(void *opaque)
-{
-	return 0;
+	ask(opaque, id, CPU_REQ_INTR);
 }
 
 static void
-apic_set_tpr(void *opaque, uint8_t v)
+cpu_nmi(void *opaque, unsigned id)
 {
+	ask(opaque, id, CPU_REQ_NMI);
 }
 
-static void *
-run(void *opaque)
+static void
+cpu_init(void *opaque, unsigned id)
+{
+	ask(opaque, id, CPU_REQ_INIT);
+}
+
+static void
+cpu_sipi(void *opaque, unsigned id, uint8_t vector)
 {
 	struct machine *m = opaque;
 
-	pthread_mutex_lock(&m->lock);
-	while (!m->quit) {
-		enum cpu_exit why;
+	if (m->vcpus)
+		m->engine->sipi(vcpus_cpu(m->vcpus, id), vector);
+}
 
-		if (m->stop) {
-			m->paused = true;
-			pthread_cond_broadcast(&m->changed);
-			pthread_cond_wait(&m->changed, &m->lock);
+static uint64_t
+tsc_of(void *opaque, unsigned id)
+{
+	struct machine *m = opaque;
+
+	return m->vcpus ? cpu_tsc(vcpus_cpu(m->vcpus, id)) : 0;
+}
+
+static uint8_t
+extint(void *opaque)
+{
+	struct machine *m = opaque;
+
+	return i8259_acknowledge(m->pic);
+}
+
+static void
+level_ended(void *opaque, uint8_t vector)
+{
+	struct machine *m = opaque;
+
+	ioapic_eoi(m->ioapic, vector);
+}
+
+static int
+make_interrupts(struct machine *m, struct error *err)
+{
+	const struct lapic_wires wires = {
+		.opaque = m,
+		.interrupt = cpu_interrupt,
+		.nmi = cpu_nmi,
+		.init = cpu_init,
+		.sipi = cpu_sipi,
+		.tsc = tsc_of,
+		.tsc_hz = cpu_tsc_hz(),
+		.extint = extint,
+		.eoi = level_ended,
+	};
+
+	m->lapics = lapics_new(m->board, m->config.cpus, &wires, err);
+	if (!m->lapics)
+		return -err->code;
+	m->pic = i8259_new(m->bus, lapics_intr(m->lapics), err);
+	if (!m->pic)
+		return -err->code;
+	m->ioapic = ioapic_new(m->mem, lapics_msi(m->lapics), err);
+	if (!m->ioapic)
+		return -err->code;
+	for (unsigned i = 0; i < ISA_IRQS; i++) {
+		if (i == IRQ_CASCADE)
 			continue;
-		}
-		m->paused = false;
-		pthread_mutex_unlock(&m->lock);
-		why = m->engine->run(m->cpu);
-		if (why == CPU_EXIT_HALT)
-			m->engine->wait(m->cpu);
-		pthread_mutex_lock(&m->lock);
-		if (why == CPU_EXIT_SHUTDOWN || why == CPU_EXIT_ERROR) {
-			fprintf(stderr, "cowbird-emu: processor: %s\n",
-			    why == CPU_EXIT_ERROR ? m->engine->why(m->cpu) :
-			    "triple fault");
-			board_quit(m->board, 1);
-			break;
-		}
+		m->pic_line[i] = i8259_line(m->pic, i);
+		m->ioapic_line[i] = ioapic_line(m->ioapic,
+		    i == IRQ_TIMER ? PIN_TIMER : i);
 	}
-	m->paused = true;
-	pthread_cond_broadcast(&m->changed);
-	pthread_mutex_unlock(&m->lock);
-	return NULL;
+	return 0;
+}
+
+static void
+triple_fault(void *opaque, unsigned id, const char *why)
+{
+	machine_reset(opaque);
+}
+
+/* Nothing that a guest did on purpose: say what, and end. */
+static void
+processor_failed(void *opaque, unsigned id, const char *why)
+{
+	struct machine *m = opaque;
+
+	fprintf(stderr, "cowbird-emu: processor %u cannot go on: %s\n", id,
+	    why);
+	board_quit(m->board, 1);
 }
 
 static int
 make_processors(struct machine *m, struct error *err)
 {
-	m->apic = (struct cpu_apic){ .opaque = m,
-		.acknowledge = no_interrupt, .read = apic_read,
-		.write = apic_write, .rdmsr = apic_rdmsr,
-		.wrmsr = apic_wrmsr, .base = apic_base, .tpr = apic_tpr,
-		.set_tpr = apic_set_tpr };
+	const struct vcpu_events events = { .shutdown = triple_fault,
+		.failed = processor_failed, .opaque = m };
+
 	m->engine = &cpu_interp;
+	for (unsigned i = 0; i < m->config.cpus; i++)
+		m->apic[i] = (struct cpu_apic){
+			.opaque = lapics_cpu(m->lapics, i),
+			.acknowledge = lapic_acknowledge,
+			.read = lapic_read,
+			.write = lapic_write,
+			.rdmsr = lapic_rdmsr,
+			.wrmsr = lapic_wrmsr,
+			.base = lapic_base,
+			.tpr = lapic_tpr,
+			.set_tpr = lapic_set_tpr,
+		};
 	m->model = cpu_model_new(m->config.model ? m->config.model : "max",
 	    m->config.cpus, err);
 	if (!m->model)
 		return -err->code;
-	m->cpu = m->engine->new(m->mem, m->bus, m->model, 0, &m->apic, err);
-	if (!m->cpu)
-		return -err->code;
-	m->engine->reset(m->cpu);
-	return 0;
+	m->vcpus = vcpus_new(m->board, m->engine, m->mem, m->bus, m->model,
+	    m->config.cpus, m->apic, &events, err);
+	return m->vcpus ? 0 : -err->code;
 }
 
 /* --- Wires ------------------------------------------------------------------------ */
@@ -204,6 +253,10 @@ make_processors(struct machine *m, struct error *err)
 static void
 isa_out(void *sink, unsigned n, bool level)
 {
+	struct machine *m = sink;
+
+	irq_set(&m->pic_line[n], level);
+	irq_set(&m->ioapic_line[n], level);
 }
 
 static void
@@ -212,11 +265,6 @@ pirq(void *opaque, unsigned line, bool level)
 	struct machine *m = opaque;
 
 	piix3_pirq(m->piix3, line, level);
-}
-
-static void
-msi_out(void *sink, uint64_t addr, uint32_t data)
-{
 }
 
 static void
@@ -248,8 +296,14 @@ sleep_asked(void *opaque, unsigned type)
 {
 	struct machine *m = opaque;
 
-	if (type == 0)
+	if (type != 0)
+		return;
+	if (!m->config.no_shutdown) {
 		board_quit(m->board, 0);
+		return;
+	}
+	m->stopped = true;
+	board_post(m->board, &m->start_work);
 }
 
 /* --- Parts -------------------------------------------------------------------------- */
@@ -283,8 +337,8 @@ make_chipset(struct machine *m, struct error *err)
 
 	for (unsigned i = 0; i < 16; i++)
 		piix3.isa[i] = wire(m, isa_out, i);
-	m->pci = pci_bus_new(m->mem, m->bus, (struct msi_sink){
-	    .send = msi_out, .sink = m }, pirq, m, err);
+	m->pci = pci_bus_new(m->mem, m->bus, lapics_msi(m->lapics), pirq, m,
+	    err);
 	if (!m->pci || !i440fx_new(m->pci, m->mem, err))
 		return -err->code;
 	m->piix3 = piix3_new(m->pci, &piix3, err);
@@ -308,7 +362,7 @@ make_legacy(struct machine *m, struct error *err)
 		.a20 = wire(m, a20_changed, A20_8042),
 	};
 	struct irq a20 = wire(m, a20_changed, A20_PORT92);
-	struct port61_wires none = { 0 };
+	struct port61_wires speaker = { .gate = i8254_gate, .out = i8254_out };
 
 	if (rtc.host)
 		rtc.start -= time(NULL);
@@ -324,7 +378,12 @@ make_legacy(struct machine *m, struct error *err)
 	m->dma = i8237_new(m->bus, m->mem, err);
 	if (!m->dma)
 		return -err->code;
-	m->port61 = port61_new(m->bus, m->board, &none, err);
+	m->pit = i8254_new(m->bus, m->board, piix3_isa_irq(m->piix3,
+	    IRQ_TIMER), err);
+	if (!m->pit)
+		return -err->code;
+	speaker.timer = m->pit;
+	m->port61 = port61_new(m->bus, m->board, &speaker, err);
 	return m->port61 ? 0 : -err->code;
 }
 
@@ -375,6 +434,31 @@ make_serial(struct machine *m, struct error *err)
 	return 0;
 }
 
+/* Where PCI_ANY_SLOT will put the next function. */
+static unsigned
+next_slot(struct machine *m)
+{
+	uint32_t taken = 7;
+
+	for (struct pci_dev *d = NULL; (d = pci_next(m->pci, d)); )
+		taken |= 1u << (d->devfn >> 3);
+	return ~taken ? (unsigned)__builtin_ctz(~taken) : PCI_ANY_SLOT;
+}
+
+static int
+make_virtio_disk(struct machine *m, unsigned n, struct error *err)
+{
+	const struct machine_drive *d = &m->config.drive[n];
+	struct virtio_blk_config c = { .disk = m->disk[n],
+		.serial = d->serial, .pci = { .slot = next_slot(m),
+		.id = d->id } };
+
+	if (virtio_blk_new(m->pci, m->board, m->mem, &c, err) < 0)
+		return -err->code;
+	m->devfn[n] = PCI_DEVFN(c.pci.slot, 0);
+	return 0;
+}
+
 static int
 make_disks(struct machine *m, struct error *err)
 {
@@ -398,9 +482,8 @@ make_disks(struct machine *m, struct error *err)
 			    .serial = d->serial };
 		else if (d->bus == DRIVE_FLOPPY)
 			floppy[d->index & 1] = m->disk[i];
-		else
-			return error_set(err, ENOTSUP,
-			    "virtio drives are not there yet");
+		else if (make_virtio_disk(m, i, err) < 0)
+			return -err->code;
 	}
 	if (piix3_ide_new(m->pci, m->bus, m->mem, 1, line, ide, &m->ide,
 	    err) < 0)
@@ -416,10 +499,11 @@ tell_firmware(struct machine *m, struct error *err)
 	struct firmware_board b = { .mem = m->mem, .rtc = m->rtc,
 		.ide = m->ide, .floppy = m->floppy };
 
+	memcpy(b.devfn, m->devfn, sizeof(b.devfn));
 	return firmware_tell(m->firmware, &m->config, &b, err);
 }
 
-/* --- Reset, in the order of the board's wiring ------------------------------- */
+/* --- Reset, stop and go: in the loop's thread ------------------------------------- */
 
 static void
 reset_devices(struct machine *m)
@@ -436,26 +520,10 @@ reset_devices(struct machine *m)
 			i16550_reset(m->serial[i]);
 	}
 	firmware_reset(m->firmware);
-}
-
-static void
-pause_processors(struct machine *m)
-{
-	pthread_mutex_lock(&m->lock);
-	m->stop = true;
-	m->engine->request(m->cpu, CPU_REQ_EXIT);
-	while (m->has_thread && !m->paused)
-		pthread_cond_wait(&m->changed, &m->lock);
-	pthread_mutex_unlock(&m->lock);
-}
-
-static void
-resume_processors(struct machine *m)
-{
-	pthread_mutex_lock(&m->lock);
-	m->stop = false;
-	pthread_cond_broadcast(&m->changed);
-	pthread_mutex_unlock(&m->lock);
+	i8254_reset(m->pit);
+	i8259_reset(m->pic);
+	ioapic_reset(m->ioapic);
+	lapics_reset(m->lapics);
 }
 
 static void
@@ -467,13 +535,46 @@ reset_now(void *opaque)
 		board_quit(m->board, 0);
 		return;
 	}
-	/* A processor may be waiting for the lock. */
-	board_unlock(m->board);
-	pause_processors(m);
-	board_lock(m->board);
+	vcpus_hold(m->vcpus);
 	reset_devices(m);
-	m->engine->reset(m->cpu);
-	resume_processors(m);
+	vcpus_reset(m->vcpus);
+	if (!m->stopped)
+		vcpus_go(m->vcpus);
+}
+
+/* Makes processors and clock do what "stopped" says. */
+static void
+stop_or_go(void *opaque)
+{
+	struct machine *m = opaque;
+
+	if (m->stopped) {
+		vcpus_hold(m->vcpus);
+		board_stop_clock(m->board);
+	} else {
+		board_start_clock(m->board);
+		vcpus_go(m->vcpus);
+	}
+}
+
+void
+machine_stop(struct machine *m)
+{
+	m->stopped = true;
+	stop_or_go(m);
+}
+
+void
+machine_continue(struct machine *m)
+{
+	m->stopped = false;
+	stop_or_go(m);
+}
+
+bool
+machine_is_running(const struct machine *m)
+{
+	return !m->stopped;
 }
 
 void
@@ -503,10 +604,11 @@ machine_new(const struct machine_config *config, struct error *err)
 		return NULL;
 	}
 	m->config = *config;
-	pthread_mutex_init(&m->lock, NULL);
-	pthread_cond_init(&m->changed, NULL);
+	m->stopped = config->stopped;
 	m->reset_work = (struct board_work){ .fn = reset_now, .opaque = m };
-	if (make_core(m, err) < 0 || make_chipset(m, err) < 0 ||
+	m->start_work = (struct board_work){ .fn = stop_or_go, .opaque = m };
+	if (make_core(m, err) < 0 || make_interrupts(m, err) < 0 ||
+	    make_chipset(m, err) < 0 ||
 	    make_legacy(m, err) < 0 || make_serial(m, err) < 0 ||
 	    make_disks(m, err) < 0 || tell_firmware(m, err) < 0 ||
 	    make_processors(m, err) < 0) {
@@ -521,17 +623,11 @@ machine_run(struct machine *m)
 {
 	int code;
 
-	if (pthread_create(&m->thread, NULL, run, m) != 0)
-		return 1;
-	m->has_thread = true;
+	board_post(m->board, &m->start_work);
 	code = board_run(m->board);
-	pthread_mutex_lock(&m->lock);
-	m->quit = true;
-	m->engine->request(m->cpu, CPU_REQ_EXIT);
-	pthread_cond_broadcast(&m->changed);
-	pthread_mutex_unlock(&m->lock);
-	pthread_join(m->thread, NULL);
-	m->has_thread = false;
+	board_lock(m->board);
+	vcpus_hold(m->vcpus);
+	board_unlock(m->board);
 	return code;
 }
 
@@ -561,8 +657,10 @@ machine_free(struct machine *m, struct error *err)
 			ret = -err->code;
 		}
 	}
-	if (m->cpu)
-		m->engine->free(m->cpu);
+	if (m->board)
+		board_lock(m->board);
+	vcpus_free(m->vcpus);
+	m->vcpus = NULL;
 	cpu_model_free(m->model);
 	debug_exit_free(m->debug_exit);
 	debugcon_free(m->debugcon);
@@ -570,20 +668,24 @@ machine_free(struct machine *m, struct error *err)
 		i16550_free(m->serial[i]);
 	i82078_free(m->floppy);
 	port61_free(m->port61);
+	i8254_free(m->pit);
 	port92_free(m->port92);
 	i8042_free(m->i8042);
 	mc146818_free(m->rtc);
 	pci_bus_free(m->pci);
 	i8237_free(m->dma);
+	ioapic_free(m->ioapic);
+	i8259_free(m->pic);
+	lapics_free(m->lapics);
 	for (unsigned i = 0; i <= MACHINE_SERIALS; i++)
 		chardev_free(m->chr[i]);
 	firmware_free(m->firmware);
 	mem_remove(m->no_video);
 	bus_free(m->bus);
 	mem_free(m->mem);
+	if (m->board)
+		board_unlock(m->board);
 	board_free(m->board);
-	pthread_mutex_destroy(&m->lock);
-	pthread_cond_destroy(&m->changed);
 	free(m);
 	return ret;
 }
