@@ -25,6 +25,7 @@
 #include "cpu/system.h"
 #include "dev/debug_exit.h"
 #include "dev/debugcon.h"
+#include "dev/hpet.h"
 #include "dev/i16550.h"
 #include "dev/i440fx.h"
 #include "dev/i8042.h"
@@ -68,6 +69,7 @@ struct machine {
 	struct ioapic *ioapic;
 	struct i8259 *pic;
 	struct i8254 *pit;
+	struct hpet *hpet;
 	struct irq pic_line[ISA_IRQS], ioapic_line[ISA_IRQS];
 
 	struct piix3 *piix3;
@@ -387,6 +389,35 @@ make_legacy(struct machine *m, struct error *err)
 	return m->port61 ? 0 : -err->code;
 }
 
+/* The HPET takes the lines of the 8254 and the RTC (legacy replacement). */
+static void
+legacy_replaced(void *opaque, bool on)
+{
+	struct machine *m = opaque;
+
+	i8254_connect(m->pit, !on);
+	mc146818_connect(m->rtc, !on);
+}
+
+static int
+make_hpet(struct machine *m, struct error *err)
+{
+	struct hpet_wires w = {
+		.timer = piix3_isa_irq(m->piix3, IRQ_TIMER),
+		.clock = piix3_isa_irq(m->piix3, IRQ_RTC),
+		.msi = lapics_msi(m->lapics),
+		.legacy = legacy_replaced,
+		.opaque = m,
+	};
+
+	if (m->config.no_hpet)
+		return 0;
+	for (unsigned i = ISA_IRQS; i < IOAPIC_LINES; i++)
+		w.line[i] = ioapic_line(m->ioapic, i);
+	m->hpet = hpet_new(m->mem, m->board, &w, err);
+	return m->hpet ? 0 : -err->code;
+}
+
 static int
 make_stream(struct machine *m, unsigned n, const struct chardev_config *c,
     struct error *err)
@@ -497,7 +528,8 @@ static int
 tell_firmware(struct machine *m, struct error *err)
 {
 	struct firmware_board b = { .mem = m->mem, .rtc = m->rtc,
-		.ide = m->ide, .floppy = m->floppy };
+		.ide = m->ide, .floppy = m->floppy, .hpet = m->hpet,
+		.hpet_id = HPET_ID };
 
 	memcpy(b.devfn, m->devfn, sizeof(b.devfn));
 	return firmware_tell(m->firmware, &m->config, &b, err);
@@ -520,6 +552,8 @@ reset_devices(struct machine *m)
 			i16550_reset(m->serial[i]);
 	}
 	firmware_reset(m->firmware);
+	if (m->hpet)
+		hpet_reset(m->hpet);
 	i8254_reset(m->pit);
 	i8259_reset(m->pic);
 	ioapic_reset(m->ioapic);
@@ -609,7 +643,8 @@ machine_new(const struct machine_config *config, struct error *err)
 	m->start_work = (struct board_work){ .fn = stop_or_go, .opaque = m };
 	if (make_core(m, err) < 0 || make_interrupts(m, err) < 0 ||
 	    make_chipset(m, err) < 0 ||
-	    make_legacy(m, err) < 0 || make_serial(m, err) < 0 ||
+	    make_legacy(m, err) < 0 || make_hpet(m, err) < 0 ||
+	    make_serial(m, err) < 0 ||
 	    make_disks(m, err) < 0 || tell_firmware(m, err) < 0 ||
 	    make_processors(m, err) < 0) {
 		machine_free(m, &ignored);
@@ -668,6 +703,7 @@ machine_free(struct machine *m, struct error *err)
 		i16550_free(m->serial[i]);
 	i82078_free(m->floppy);
 	port61_free(m->port61);
+	hpet_free(m->hpet);
 	i8254_free(m->pit);
 	port92_free(m->port92);
 	i8042_free(m->i8042);

@@ -64,6 +64,7 @@ struct machine_config {
 	int boot_menu_ms;	/* -1: the firmware's own */
 	int64_t rtc_start;	/* mc146818.h */
 	bool rtc_host;
+	bool no_hpet;
 
 	bool no_reboot;		/* a reset ends the program */
 	bool no_shutdown;	/* power off stops, and does not end it */

@@ -59,6 +59,7 @@ struct mc146818 {
 	struct bus_region *ports;
 	struct irq irq;
 	bool host;
+	bool cut_off;		/* from its line */
 	uint8_t index;
 	uint8_t byte[BYTES];	/* alarms, A, B, C and memory */
 	wide offset_ns;	/* clock + offset = time shown; while it runs */
@@ -352,7 +353,8 @@ look(struct mc146818 *c)
 	*flags &= C_PERIODIC | C_ALARM | C_UPDATE;
 	if (*flags & on)
 		*flags |= C_IRQ;
-	irq_set(&c->irq, *flags & C_IRQ);
+	if (!c->cut_off)
+		irq_set(&c->irq, *flags & C_IRQ);
 	if (next == NEVER)
 		timer_stop(&c->timer);
 	else
@@ -487,6 +489,18 @@ uint8_t
 mc146818_get(const struct mc146818 *c, unsigned at)
 {
 	return at < BYTES ? c->byte[at] : 0xff;
+}
+
+void
+mc146818_connect(struct mc146818 *c, bool on)
+{
+	c->cut_off = false;
+	if (on) {
+		look(c);
+	} else {
+		irq_set(&c->irq, false);
+		c->cut_off = true;
+	}
 }
 
 /* RESET: interrupts and square wave are off, flags are clear. */

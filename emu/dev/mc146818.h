@@ -21,6 +21,8 @@ struct mc146818 *mc146818_new(struct bus *, struct board *,
     const struct mc146818_config *, struct error *err);
 void mc146818_free(struct mc146818 *);	/* NULL is allowed */
 void mc146818_reset(struct mc146818 *);	/* keeps time and memory */
+/* Off: it interrupts no more (the HPET has its line). */
+void mc146818_connect(struct mc146818 *, bool on);
 
 /* Memory byte 0eh to 7fh, for the board to tell firmware what there is. */
 void mc146818_put(struct mc146818 *, unsigned at, uint8_t value);
