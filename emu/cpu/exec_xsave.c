@@ -208,7 +208,7 @@ void
 x_fxrstor(struct cpu *c, const struct insn *i)
 {
 	fxrstor(c, i);
-	cpu_jump_next(c, i);
+	cpu_resume(c, insn_next_rip(c, i));
 }
 
 /* --- XSAVE ---------------------------------------------------------------------------------- */
@@ -330,7 +330,7 @@ void
 x_xrstor(struct cpu *c, const struct insn *i)
 {
 	xrstor(c, i);
-	cpu_jump_next(c, i);
+	cpu_resume(c, insn_next_rip(c, i));
 }
 
 /* --- XCR0 -------------------------------------------------------------------------------------- */
@@ -363,5 +363,5 @@ x_xsetbv(struct cpu *c, const struct insn *i)
 		cpu_gp(c, i, 0);
 	c->xcr0 = v;
 	fp_mode_changed(c);
-	cpu_jump_next(c, i);
+	cpu_resume(c, insn_next_rip(c, i));
 }
