@@ -180,6 +180,27 @@ a_fault_leaves_the_last_element_done(void)
 }
 
 static void
+a_limit_within_a_page_is_met(void)
+{
+	struct cpu_regs r = { .rflags = 2 }, set;
+
+	/* ES ends at 2344h: rep stosw from 2301h does 34 words */
+	step_bench_mode(&bench, 16);
+	cpu_interp.get(bench.cpu, &set);
+	set.seg[SEG_ES].limit = 0x2344;
+	cpu_interp.set(bench.cpu, &set);
+	mem_write(bench.mem, 0x2343, "\0\0\0", 3);
+	r.gpr[RDI] = 0x2301;
+	r.gpr[RCX] = 100;
+	r.gpr[RAX] = 0x1111;
+	CU_ASSERT_EQUAL(run_real((const uint8_t *)"\xf3\xab", 2, &r), EXC_GP);
+	CU_ASSERT_EQUAL(r.gpr[RDI], 0x2345);
+	CU_ASSERT_EQUAL(r.gpr[RCX], 100 - 34);
+	CU_ASSERT_EQUAL(word_at(0x2343), 0x1111);
+	CU_ASSERT_EQUAL(word_at(0x2345), 0);
+}
+
+static void
 bytes_go_on_round_the_segment(void)
 {
 	struct cpu_regs r = { .rflags = 2 };
@@ -299,6 +320,8 @@ int main(void)
 		    strings_do_what_the_host_does },
 		{ "a fault leaves the last element done",
 		    a_fault_leaves_the_last_element_done },
+		{ "a limit within a page is met",
+		    a_limit_within_a_page_is_met },
 		{ "bytes go on round the segment",
 		    bytes_go_on_round_the_segment },
 		{ "downwards ends below zero", downwards_ends_below_zero },
