@@ -59,6 +59,9 @@ static const uint8_t code[] = {
 	0xf4,
 };
 
+/* 1: xchg %ebx, (%rsi); dec %ecx; jne 1b; hlt */
+static const uint8_t swaps[] = { 0x87, 0x1e, 0xff, 0xc9, 0x75, 0xfa, 0xf4 };
+
 static enum cpu_exit ended[2];
 static pthread_barrier_t start;
 
@@ -79,18 +82,21 @@ word(unsigned off, unsigned size)
 	return v;
 }
 
+/* Both from the same place, at the same time. */
 static void
-two_processors_lose_nothing(void)
+run_both(const uint8_t *bytes, unsigned len, uint32_t times)
 {
 	struct cpu_regs r;
 	pthread_t thread;
 
-	mem_write(bench.mem, 0x10000, code, sizeof(code));
+	mem_write(bench.mem, 0x10000, bytes, len);
 	cpu_interp.get(bench.cpu, &r);
 	r.rip = 0x10000;
 	r.gpr[RSI] = WORDS;
-	r.gpr[RCX] = TIMES;
+	r.gpr[RCX] = times;
+	r.gpr[RBX] = 1;
 	cpu_interp.set(bench.cpu, &r);
+	r.gpr[RBX] = 2;
 	cpu_interp.set(second, &r);
 	pthread_barrier_init(&start, NULL, 2);
 	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, run_second,
@@ -101,6 +107,12 @@ two_processors_lose_nothing(void)
 	pthread_barrier_destroy(&start);
 	CU_ASSERT_EQUAL(ended[0], CPU_EXIT_HALT);
 	CU_ASSERT_EQUAL(ended[1], CPU_EXIT_HALT);
+}
+
+static void
+two_processors_lose_nothing(void)
+{
+	run_both(code, sizeof(code), TIMES);
 	CU_ASSERT_EQUAL(word(0, 4), 2 * TIMES);
 	CU_ASSERT_EQUAL(word(8, 8), 6 * TIMES);
 	CU_ASSERT_EQUAL(word(16, 2), 2 * TIMES & 0xffff);
@@ -109,10 +121,27 @@ two_processors_lose_nothing(void)
 	CU_ASSERT_EQUAL(word(61, 4), 2 * TIMES);
 }
 
+/* Three tokens: one in memory, one in each register.  An exchange in two steps
+ * makes two of one. */
+static void
+xchg_is_locked_without_the_prefix(void)
+{
+	uint32_t token = 4;
+	struct cpu_regs a, b;
+
+	mem_write(bench.mem, WORDS, &token, 4);
+	run_both(swaps, sizeof(swaps), 10 * TIMES);
+	cpu_interp.get(bench.cpu, &a);
+	cpu_interp.get(second, &b);
+	CU_ASSERT_EQUAL(a.gpr[RBX] | b.gpr[RBX] | word(0, 4), 7);
+}
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
 		{ "two processors lose nothing", two_processors_lose_nothing },
+		{ "xchg is locked without the prefix",
+		    xchg_is_locked_without_the_prefix },
 		{ NULL, NULL }
 	};
 	struct cpu_apic none = { 0 };
