@@ -234,7 +234,8 @@ insn_next_rip(const struct cpu *c, const struct insn *i)
  * inside, and fault as insn i before anything changed.
  */
 void cpu_jump_direct(struct cpu *, const struct insn *i);	/* to REG_BLOCK + imm */
-void cpu_jump_next(struct cpu *, const struct insn *i);	/* falls through */
+void cpu_jump_next(struct cpu *, const struct insn *i);	/* a branch not taken;
+	 * others that end a block run its terminator: CPU_NEXT */
 void cpu_jump_rip(struct cpu *, const struct insn *i, uint64_t rip);
 /* To rip in a mode that may have changed: back to the loop, which looks at
  * everything anew. */
