@@ -8,9 +8,9 @@
  * once processors run; before that nobody else is there.
  *
  * Interrupts: ISA lines and PIRQA-D meet in the PIIX3, whose 16 outputs go to
- * the 8259s and to the I/O APIC's pins of the same numbers, the timer's to pin
- * 2 (ACPI's MADT says so too).  A reset may be asked for from within a device:
- * it is done later, in the loop's thread, with the processors held.
+ * the interrupt controllers (processors.c).  A reset may be asked for from
+ * within a device: it is done later, in the loop's thread, with the processors
+ * held.
  */
 #include "machine.h"
 
@@ -19,10 +19,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "accel/vcpu.h"
 #include "base/bytes.h"
-#include "cpu/model.h"
-#include "cpu/system.h"
 #include "dev/debug_exit.h"
 #include "dev/debugcon.h"
 #include "dev/hpet.h"
@@ -32,9 +29,6 @@
 #include "dev/i82078.h"
 #include "dev/i8237.h"
 #include "dev/i8254.h"
-#include "dev/i8259.h"
-#include "dev/ioapic.h"
-#include "dev/lapic.h"
 #include "dev/mc146818.h"
 #include "dev/piix3.h"
 #include "dev/piix3_ide.h"
@@ -44,12 +38,12 @@
 #include "dev/virtio_blk.h"
 #include "firmware.h"
 #include "image.h"
+#include "processors.h"
 
-enum { IRQ_TIMER = 0, IRQ_KEYBOARD = 1, IRQ_CASCADE = 2, IRQ_COM2 = 3,
+enum { IRQ_TIMER = 0, IRQ_KEYBOARD = 1, IRQ_COM2 = 3,
 	IRQ_COM1 = 4, IRQ_FLOPPY = 6,
-	IRQ_RTC = 8, IRQ_SCI = 9, IRQ_MOUSE = 12, IRQ_IDE = 14, ISA_IRQS = 16,
-	/* of the I/O APIC */
-	PIN_TIMER = 2 };
+	IRQ_RTC = 8, IRQ_SCI = 9, IRQ_MOUSE = 12, IRQ_IDE = 14,
+	ISA_IRQS = 16, PINS = 24 };
 
 enum { VIDEO = 0xa0000, VIDEO_SIZE = 0x20000 };
 
@@ -65,12 +59,9 @@ struct machine {
 	struct firmware *firmware;
 	struct mem_region *no_video;
 
-	struct lapics *lapics;
-	struct ioapic *ioapic;
-	struct i8259 *pic;
+	struct processors *processors;
 	struct i8254 *pit;
 	struct hpet *hpet;
-	struct irq pic_line[ISA_IRQS], ioapic_line[ISA_IRQS];
 
 	struct piix3 *piix3;
 	struct piix4_pm *pm;
@@ -91,11 +82,6 @@ struct machine {
 	bool a20[2];
 	bool stopped;		/* by the user, or at power off */
 	struct board_work reset_work, start_work;
-
-	struct cpu_model *model;
-	const struct cpu_engine *engine;
-	struct cpu_apic apic[CPU_MAX];
-	struct vcpus *vcpus;
 };
 
 void
@@ -111,155 +97,7 @@ machine_defaults(struct machine_config *c)
 	};
 }
 
-/* --- Processors and their local APICs ------------------------------------------- */
-
-static void
-ask(struct machine *m, unsigned id, unsigned what)
-{
-	if (m->vcpus)
-		m->engine->request(vcpus_cpu(m->vcpus, id), what);
-}
-
-static void
-cpu_interrupt(void *opaque, unsigned id)
-{
-	ask(opaque, id, CPU_REQ_INTR);
-}
-
-static void
-cpu_nmi(void *opaque, unsigned id)
-{
-	ask(opaque, id, CPU_REQ_NMI);
-}
-
-static void
-cpu_init(void *opaque, unsigned id)
-{
-	ask(opaque, id, CPU_REQ_INIT);
-}
-
-static void
-cpu_sipi(void *opaque, unsigned id, uint8_t vector)
-{
-	struct machine *m = opaque;
-
-	if (m->vcpus)
-		m->engine->sipi(vcpus_cpu(m->vcpus, id), vector);
-}
-
-static uint64_t
-tsc_of(void *opaque, unsigned id)
-{
-	struct machine *m = opaque;
-
-	return m->vcpus ? cpu_tsc(vcpus_cpu(m->vcpus, id)) : 0;
-}
-
-static uint8_t
-extint(void *opaque)
-{
-	struct machine *m = opaque;
-
-	return i8259_acknowledge(m->pic);
-}
-
-static void
-level_ended(void *opaque, uint8_t vector)
-{
-	struct machine *m = opaque;
-
-	ioapic_eoi(m->ioapic, vector);
-}
-
-static int
-make_interrupts(struct machine *m, struct error *err)
-{
-	const struct lapic_wires wires = {
-		.opaque = m,
-		.interrupt = cpu_interrupt,
-		.nmi = cpu_nmi,
-		.init = cpu_init,
-		.sipi = cpu_sipi,
-		.tsc = tsc_of,
-		.tsc_hz = cpu_tsc_hz(),
-		.extint = extint,
-		.eoi = level_ended,
-	};
-
-	m->lapics = lapics_new(m->board, m->config.cpus, &wires, err);
-	if (!m->lapics)
-		return -err->code;
-	m->pic = i8259_new(m->bus, lapics_intr(m->lapics), err);
-	if (!m->pic)
-		return -err->code;
-	m->ioapic = ioapic_new(m->mem, lapics_msi(m->lapics), err);
-	if (!m->ioapic)
-		return -err->code;
-	for (unsigned i = 0; i < ISA_IRQS; i++) {
-		if (i == IRQ_CASCADE)
-			continue;
-		m->pic_line[i] = i8259_line(m->pic, i);
-		m->ioapic_line[i] = ioapic_line(m->ioapic,
-		    i == IRQ_TIMER ? PIN_TIMER : i);
-	}
-	return 0;
-}
-
-static void
-triple_fault(void *opaque, unsigned id, const char *why)
-{
-	machine_reset(opaque);
-}
-
-/* Nothing that a guest did on purpose: say what, and end. */
-static void
-processor_failed(void *opaque, unsigned id, const char *why)
-{
-	struct machine *m = opaque;
-
-	fprintf(stderr, "cowbird-emu: processor %u cannot go on: %s\n", id,
-	    why);
-	board_quit(m->board, 1);
-}
-
-static int
-make_processors(struct machine *m, struct error *err)
-{
-	const struct vcpu_events events = { .shutdown = triple_fault,
-		.failed = processor_failed, .opaque = m };
-
-	m->engine = &cpu_interp;
-	for (unsigned i = 0; i < m->config.cpus; i++)
-		m->apic[i] = (struct cpu_apic){
-			.opaque = lapics_cpu(m->lapics, i),
-			.acknowledge = lapic_acknowledge,
-			.read = lapic_read,
-			.write = lapic_write,
-			.rdmsr = lapic_rdmsr,
-			.wrmsr = lapic_wrmsr,
-			.base = lapic_base,
-			.tpr = lapic_tpr,
-			.set_tpr = lapic_set_tpr,
-		};
-	m->model = cpu_model_new(m->config.model ? m->config.model : "max",
-	    m->config.cpus, err);
-	if (!m->model)
-		return -err->code;
-	m->vcpus = vcpus_new(m->board, m->engine, m->mem, m->bus, m->model,
-	    m->config.cpus, m->apic, &events, err);
-	return m->vcpus ? 0 : -err->code;
-}
-
 /* --- Wires ------------------------------------------------------------------------ */
-
-static void
-isa_out(void *sink, unsigned n, bool level)
-{
-	struct machine *m = sink;
-
-	irq_set(&m->pic_line[n], level);
-	irq_set(&m->ioapic_line[n], level);
-}
 
 static void
 pirq(void *opaque, unsigned line, bool level)
@@ -328,7 +166,11 @@ make_core(struct machine *m, struct error *err)
 	if (!m->no_video)
 		return error_errno(err, ENOMEM, "machine");
 	m->firmware = firmware_new(&m->config, m->mem, m->bus, err);
-	return m->firmware ? 0 : -err->code;
+	if (!m->firmware)
+		return -err->code;
+	m->processors = processors_new(&m->config, m->board, m->mem, m->bus,
+	    err);
+	return m->processors ? 0 : -err->code;
 }
 
 static int
@@ -338,9 +180,9 @@ make_chipset(struct machine *m, struct error *err)
 	struct piix4_pm_wires pm = { .sleep = sleep_asked, .opaque = m };
 
 	for (unsigned i = 0; i < 16; i++)
-		piix3.isa[i] = wire(m, isa_out, i);
-	m->pci = pci_bus_new(m->mem, m->bus, lapics_msi(m->lapics), pirq, m,
-	    err);
+		piix3.isa[i] = processors_line(m->processors, i);
+	m->pci = pci_bus_new(m->mem, m->bus, processors_msi(m->processors),
+	    pirq, m, err);
 	if (!m->pci || !i440fx_new(m->pci, m->mem, err))
 		return -err->code;
 	m->piix3 = piix3_new(m->pci, &piix3, err);
@@ -405,15 +247,15 @@ make_hpet(struct machine *m, struct error *err)
 	struct hpet_wires w = {
 		.timer = piix3_isa_irq(m->piix3, IRQ_TIMER),
 		.clock = piix3_isa_irq(m->piix3, IRQ_RTC),
-		.msi = lapics_msi(m->lapics),
+		.msi = processors_msi(m->processors),
 		.legacy = legacy_replaced,
 		.opaque = m,
 	};
 
 	if (m->config.no_hpet)
 		return 0;
-	for (unsigned i = ISA_IRQS; i < IOAPIC_LINES; i++)
-		w.line[i] = ioapic_line(m->ioapic, i);
+	for (unsigned i = ISA_IRQS; i < PINS; i++)
+		w.line[i] = processors_line(m->processors, i);
 	m->hpet = hpet_new(m->mem, m->board, &w, err);
 	return m->hpet ? 0 : -err->code;
 }
@@ -555,9 +397,6 @@ reset_devices(struct machine *m)
 	if (m->hpet)
 		hpet_reset(m->hpet);
 	i8254_reset(m->pit);
-	i8259_reset(m->pic);
-	ioapic_reset(m->ioapic);
-	lapics_reset(m->lapics);
 }
 
 static void
@@ -569,11 +408,11 @@ reset_now(void *opaque)
 		board_quit(m->board, 0);
 		return;
 	}
-	vcpus_hold(m->vcpus);
+	processors_hold(m->processors);
 	reset_devices(m);
-	vcpus_reset(m->vcpus);
+	processors_reset(m->processors);
 	if (!m->stopped)
-		vcpus_go(m->vcpus);
+		processors_go(m->processors);
 }
 
 /* Makes processors and clock do what "stopped" says. */
@@ -583,11 +422,11 @@ stop_or_go(void *opaque)
 	struct machine *m = opaque;
 
 	if (m->stopped) {
-		vcpus_hold(m->vcpus);
+		processors_hold(m->processors);
 		board_stop_clock(m->board);
 	} else {
 		board_start_clock(m->board);
-		vcpus_go(m->vcpus);
+		processors_go(m->processors);
 	}
 }
 
@@ -623,12 +462,33 @@ machine_power_button(struct machine *m)
 	piix4_pm_button(m->pm);
 }
 
+/* --- What processors tell ------------------------------------------------------------ */
+
+static void
+triple_fault(void *opaque, unsigned id, const char *why)
+{
+	machine_reset(opaque);
+}
+
+/* Nothing that a guest did on purpose: say what, and end. */
+static void
+processor_failed(void *opaque, unsigned id, const char *why)
+{
+	struct machine *m = opaque;
+
+	fprintf(stderr, "cowbird-emu: processor %u cannot go on: %s\n", id,
+	    why);
+	board_quit(m->board, 1);
+}
+
 /* --- The machine ------------------------------------------------------------------- */
 
 struct machine *
 machine_new(const struct machine_config *config, struct error *err)
 {
 	struct machine *m = calloc(1, sizeof(*m));
+	const struct vcpu_events events = { .shutdown = triple_fault,
+		.failed = processor_failed, .opaque = m };
 	struct error ignored;
 
 	if (!m) {
@@ -641,12 +501,11 @@ machine_new(const struct machine_config *config, struct error *err)
 	m->stopped = config->stopped;
 	m->reset_work = (struct board_work){ .fn = reset_now, .opaque = m };
 	m->start_work = (struct board_work){ .fn = stop_or_go, .opaque = m };
-	if (make_core(m, err) < 0 || make_interrupts(m, err) < 0 ||
-	    make_chipset(m, err) < 0 ||
+	if (make_core(m, err) < 0 || make_chipset(m, err) < 0 ||
 	    make_legacy(m, err) < 0 || make_hpet(m, err) < 0 ||
-	    make_serial(m, err) < 0 ||
-	    make_disks(m, err) < 0 || tell_firmware(m, err) < 0 ||
-	    make_processors(m, err) < 0) {
+	    make_serial(m, err) < 0 || make_disks(m, err) < 0 ||
+	    tell_firmware(m, err) < 0 ||
+	    processors_make(m->processors, &events, err) < 0) {
 		machine_free(m, &ignored);
 		return NULL;
 	}
@@ -661,7 +520,7 @@ machine_run(struct machine *m)
 	board_post(m->board, &m->start_work);
 	code = board_run(m->board);
 	board_lock(m->board);
-	vcpus_hold(m->vcpus);
+	processors_hold(m->processors);
 	board_unlock(m->board);
 	return code;
 }
@@ -694,9 +553,8 @@ machine_free(struct machine *m, struct error *err)
 	}
 	if (m->board)
 		board_lock(m->board);
-	vcpus_free(m->vcpus);
-	m->vcpus = NULL;
-	cpu_model_free(m->model);
+	if (m->processors)
+		processors_hold(m->processors);
 	debug_exit_free(m->debug_exit);
 	debugcon_free(m->debugcon);
 	for (unsigned i = 0; i < MACHINE_SERIALS; i++)
@@ -710,9 +568,7 @@ machine_free(struct machine *m, struct error *err)
 	mc146818_free(m->rtc);
 	pci_bus_free(m->pci);
 	i8237_free(m->dma);
-	ioapic_free(m->ioapic);
-	i8259_free(m->pic);
-	lapics_free(m->lapics);
+	processors_free(m->processors);
 	for (unsigned i = 0; i <= MACHINE_SERIALS; i++)
 		chardev_free(m->chr[i]);
 	firmware_free(m->firmware);
