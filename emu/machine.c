@@ -35,6 +35,7 @@
 #include "dev/piix4_pm.h"
 #include "dev/port61.h"
 #include "dev/port92.h"
+#include "dev/vga.h"
 #include "dev/virtio_blk.h"
 #include "firmware.h"
 #include "image.h"
@@ -45,7 +46,7 @@ enum { IRQ_TIMER = 0, IRQ_KEYBOARD = 1, IRQ_COM2 = 3,
 	IRQ_RTC = 8, IRQ_SCI = 9, IRQ_MOUSE = 12, IRQ_IDE = 14,
 	ISA_IRQS = 16, PINS = 24 };
 
-enum { VIDEO = 0xa0000, VIDEO_SIZE = 0x20000 };
+enum { VIDEO = 0xa0000, VIDEO_SIZE = 0x20000, VIDEO_SLOT = 2 };
 
 /* Who holds address bit 20 open. */
 enum { A20_8042, A20_PORT92 };
@@ -58,6 +59,7 @@ struct machine {
 	struct pci_bus *pci;
 	struct firmware *firmware;
 	struct mem_region *no_video;
+	struct vga *vga;
 
 	struct processors *processors;
 	struct i8254 *pit;
@@ -91,6 +93,7 @@ machine_defaults(struct machine_config *c)
 		.ram = 128 * MIB,
 		.cpus = 1,
 		.debugcon_port = 0x402,
+		.vga = true,
 		.boot_menu_ms = -1,
 		.rtc_start = time(NULL),
 		.rtc_host = true,
@@ -194,6 +197,24 @@ make_chipset(struct machine *m, struct error *err)
 }
 
 static int
+make_video(struct machine *m, struct error *err)
+{
+	struct vga_config c = { .slot = VIDEO_SLOT };
+	struct rom rom;
+
+	if (!m->config.vga)
+		return 0;
+	if (rom_load(&rom, "vgabios-stdvga.bin",
+	    m->config.firmware_dir, err) < 0)
+		return -err->code;
+	c.rom = rom.data;
+	c.rom_len = rom.len;
+	m->vga = vga_new(m->pci, m->mem, m->bus, m->board, &c, err);
+	rom_unload(&rom);
+	return m->vga ? 0 : -err->code;
+}
+
+static int
 make_legacy(struct machine *m, struct error *err)
 {
 	struct mc146818_config rtc = { .start = m->config.rtc_start,
@@ -264,9 +285,12 @@ static int
 make_stream(struct machine *m, unsigned n, const struct chardev_config *c,
     struct error *err)
 {
+	static const char *const label[MACHINE_SERIALS + 1] = { "serial0",
+		"serial1", "debugcon" };
+
 	if (c->kind == CHARDEV_NONE)
 		return 0;
-	m->chr[n] = chardev_new(m->board, c, err);
+	m->chr[n] = chardev_new(m->board, c, label[n], err);
 	return m->chr[n] ? 0 : -err->code;
 }
 
@@ -502,6 +526,7 @@ machine_new(const struct machine_config *config, struct error *err)
 	m->reset_work = (struct board_work){ .fn = reset_now, .opaque = m };
 	m->start_work = (struct board_work){ .fn = stop_or_go, .opaque = m };
 	if (make_core(m, err) < 0 || make_chipset(m, err) < 0 ||
+	    make_video(m, err) < 0 ||
 	    make_legacy(m, err) < 0 || make_hpet(m, err) < 0 ||
 	    make_serial(m, err) < 0 || make_disks(m, err) < 0 ||
 	    tell_firmware(m, err) < 0 ||

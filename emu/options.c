@@ -318,7 +318,8 @@ take_display(struct parser *p, const char *value, struct error *err)
 static int
 take_vga(struct parser *p, const char *value, struct error *err)
 {
-	return strcmp(value, "none") ? bad(p, value, err) : 0;
+	p->c->vga = !strcmp(value, "std");
+	return p->c->vga || !strcmp(value, "none") ? 0 : bad(p, value, err);
 }
 
 static int
@@ -451,7 +452,7 @@ static const struct emu_option options[] = {
 	{ "debugcon", "DEV", "what firmware says on port 402h",
 	    take_debugcon },
 	{ "display", "none", "how the screen is shown", take_display },
-	{ "vga", "none", "graphics adapter", take_vga },
+	{ "vga", "std|none", "graphics adapter", take_vga },
 	{ "nic", "none", "network adapter", take_nic },
 	{ "nographic", NULL, "no screen; serial port on stdio",
 	    take_nographic },
@@ -545,4 +546,7 @@ options_free(struct machine_config *c)
 		opts_free(c->opts[i]);
 		c->opts[i] = NULL;
 	}
+	for (unsigned i = 0; i < MACHINE_SERIALS; i++)
+		chardev_config_fini(&c->serial[i]);
+	chardev_config_fini(&c->debugcon);
 }

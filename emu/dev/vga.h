@@ -12,7 +12,7 @@
 struct vga;
 
 struct vga_config {
-	uint8_t *rom;		/* its BIOS, borrowed, in whole pages; or NULL */
+	const uint8_t *rom;	/* its BIOS, copied; NULL: none */
 	uint64_t rom_len;
 	unsigned slot;		/* or PCI_ANY_SLOT */
 	const char *id;		/* the user's, or NULL */

@@ -71,6 +71,8 @@ struct vga {
 	struct board *board;
 	struct mem *mem;
 	uint8_t *vram;
+	uint8_t *rom;		/* NULL: none */
+	uint64_t rom_len;	/* a power of two, as BARs are */
 
 	/* General registers; sequencer, CRT controller, graphics and attribute
 	 * controller; DAC. */

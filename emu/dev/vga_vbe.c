@@ -289,9 +289,20 @@ chip_free(struct pci_dev *d)
 		bus_remove(v->ports[i]);
 	if (v->vram)
 		munmap(v->vram, VGA_VRAM);
+	if (v->rom)
+		munmap(v->rom, v->rom_len);
 	free(v->pixel);
 	free(v->cell);
 	free(v);
+}
+
+static void *
+pages(uint64_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
 }
 
 static bool
@@ -314,7 +325,6 @@ vga_new(struct pci_bus *pci, struct mem *mem, struct bus *bus,
 		.class_code = 0x03, .revision = 2,
 		.subvendor = 0x1af4, .subdevice = 0x1100 };
 	struct vga *v = calloc(1, sizeof(*v));
-	void *vram;
 
 	if (!v) {
 		error_errno(err, ENOMEM, "VGA");
@@ -326,11 +336,15 @@ vga_new(struct pci_bus *pci, struct mem *mem, struct bus *bus,
 	v->pci.free = chip_free;
 	v->board = board;
 	v->mem = mem;
-	vram = mmap(NULL, VGA_VRAM, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (vram != MAP_FAILED)
-		v->vram = vram;
-	if (!v->vram || !wire(v, bus)) {
+	v->vram = pages(VGA_VRAM);
+	if (c->rom) {
+		for (v->rom_len = PAGE_SIZE; v->rom_len < c->rom_len; )
+			v->rom_len *= 2;
+		v->rom = pages(v->rom_len);
+	}
+	if (v->rom)
+		memcpy(v->rom, c->rom, c->rom_len);
+	if (!v->vram || (c->rom && !v->rom) || !wire(v, bus)) {
 		error_errno(err, ENOMEM, "VGA");
 		chip_free(&v->pci);
 		return NULL;
@@ -344,9 +358,9 @@ vga_new(struct pci_bus *pci, struct mem *mem, struct bus *bus,
 	v->pci.bar[2] = (struct pci_bar){ .size = MMIO, .ops = &mmio_ops };
 	pci_bar_changed(&v->pci, 0);
 	pci_bar_changed(&v->pci, 2);
-	if (c->rom) {
-		v->pci.rom = (struct pci_bar){ .ram = c->rom,
-		    .size = c->rom_len };
+	if (v->rom) {
+		v->pci.rom = (struct pci_bar){ .ram = v->rom,
+		    .size = v->rom_len };
 		pci_bar_changed(&v->pci, 6);
 	}
 	reset(&v->pci);
