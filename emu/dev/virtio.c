@@ -73,12 +73,15 @@ static struct virtio_elem *get_elem(struct virtq *q)
 {
 	struct virtio_elem *e = q->spare;
 
-	if (e)
+	if (e) {
 		q->spare = e->next;
-	else
+	} else {
 		e = malloc(q->v->ops->elem_size);
-	if (!e)
-		return NULL;
+		if (!e)
+			return NULL;
+		e->made = q->made;
+		q->made = e;
+	}
 	e->q = q;
 	e->generation = q->v->generation;
 	e->outs = e->ins = 0;
@@ -491,10 +494,10 @@ void virtio_fini(struct virtio *v)
 	for (unsigned i = 0; i < v->queues; i++) {
 		struct virtq *q = &v->queue[i];
 
-		while (q->spare) {
-			struct virtio_elem *e = q->spare;
+		while (q->made) {
+			struct virtio_elem *e = q->made;
 
-			q->spare = e->next;
+			q->made = e->made;
 			free(e);
 		}
 	}

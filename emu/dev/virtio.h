@@ -52,7 +52,7 @@ struct virtio_seg {
  * it (virtio_ops.elem_size). */
 struct virtio_elem {
 	struct virtq *q;
-	struct virtio_elem *next;	/* the queue's own */
+	struct virtio_elem *next, *made; /* the queue's own */
 	unsigned generation;
 	uint16_t head;
 	unsigned outs, ins;		/* of seg: first those it reads */
@@ -71,6 +71,7 @@ struct virtq {
 	unsigned out;			/* chains the device has */
 	bool again;			/* run() is to be called again */
 	struct virtio_elem *spare;
+	struct virtio_elem *made;	/* all, wherever they are */
 };
 
 struct virtio_ops {

@@ -42,7 +42,8 @@ struct port {
 	bool there, console;
 	struct chardev *chr;
 	char name[VIRTIO_CONSOLE_NAME + 1];
-	bool host_open, guest_open;
+	bool host_open;
+	bool ready;			/* the guest knows it */
 	unsigned tell;			/* 1 << event, to be sent */
 	struct virtio_elem *in, *out;	/* NULL: none taken */
 	uint64_t out_done;
@@ -242,6 +243,7 @@ static void control(struct virtio_console *c, const struct control *m)
 	case PORT_READY:
 		if (!p || !p->there || !le16_get(m->value))
 			break;
+		p->ready = true;
 		if (p->console)
 			p->tell |= 1 << CONSOLE_PORT;
 		if (p->name[0])
@@ -249,9 +251,7 @@ static void control(struct virtio_console *c, const struct control *m)
 		if (p->host_open)
 			p->tell |= 1 << PORT_OPEN;
 		break;
-	case PORT_OPEN:
-		if (p)
-			p->guest_open = le16_get(m->value);
+	case PORT_OPEN:			/* buffers say what it takes */
 		break;
 	}
 }
@@ -280,9 +280,10 @@ static void connected(void *opaque, bool yes)
 	if (p->host_open == yes)
 		return;
 	p->host_open = yes;
+	if (!p->ready)
+		return;
 	p->tell |= 1 << PORT_OPEN;
-	if (is_live(p))
-		tell(p->c);
+	tell(p->c);
 }
 
 static const struct chardev_user user = {
@@ -331,7 +332,7 @@ static void reset(struct virtio *v)
 		p->in = p->out = NULL;
 		p->out_done = 0;
 		p->tell = 0;
-		p->guest_open = false;
+		p->ready = false;
 	}
 }
 
