@@ -157,13 +157,23 @@ static bool walk(struct virtq *q, struct virtio_elem *e)
 	return false;
 }
 
+/* May the device look at its rings? Old drivers use them before DRIVER_OK,
+ * and some never allow bus mastering. */
+static bool is_live(struct virtio *v)
+{
+	if (v->broken || v->resetting || v->status & VIRTIO_FAILED)
+		return false;
+	return !virtio_has(v, VIRTIO_F_VERSION_1) ||
+	    (v->status & VIRTIO_DRIVER_OK && v->may_dma(v));
+}
+
 struct virtio_elem *virtq_pop(struct virtq *q)
 {
 	struct virtio *v = q->v;
 	struct virtio_elem *e;
 	uint16_t avail, head;
 
-	if (!q->ready || v->broken || v->resetting ||
+	if (!q->ready || !is_live(v) ||
 	    !load(q, q->avail + 2, &avail))
 		return NULL;
 	if (avail == q->next_avail) {
@@ -406,16 +416,6 @@ void virtio_set_status(struct virtio *v, uint8_t status)
 			v->ops->started(v);
 		virtio_kick_all(v);
 	}
-}
-
-/* May the device look at its rings? Old drivers use them before DRIVER_OK,
- * and some never allow bus mastering. */
-static bool is_live(struct virtio *v)
-{
-	if (v->broken || v->resetting || v->status & VIRTIO_FAILED)
-		return false;
-	return !virtio_has(v, VIRTIO_F_VERSION_1) ||
-	    (v->status & VIRTIO_DRIVER_OK && v->may_dma(v));
 }
 
 void virtio_kick(struct virtio *v, unsigned n)
