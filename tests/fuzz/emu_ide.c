@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * emu_ide.c - a guest against the IDE adapter, a disk and a CD-ROM
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* emu_virtio_blk.c - a guest against a virtio disk; input as in emu_virtio.h */
 #include "dev/virtio_blk.h"
 #include "fuzz/emu_virtio.h"

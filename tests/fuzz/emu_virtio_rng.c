@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* emu_virtio_rng.c - a guest against virtio-rng; input as in emu_virtio.h */
 #include "dev/virtio_rng.h"
 #include "fuzz/emu_virtio.h"
