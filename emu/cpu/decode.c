@@ -539,8 +539,6 @@ decode_padded(struct decoder *d, enum decode_bits bits, uint64_t has,
 		i->imm += pos + d->at;
 	if (d->rip_relative)
 		i->disp += pos + d->at;
-	if (d->at > INSN_BYTES_MAX)
-		return decode_bad(i, INSN_TOO_LONG, INSN_BYTES_MAX, pos);
 	return d->at;
 }
 
@@ -570,5 +568,8 @@ decode(const uint8_t *bytes, unsigned avail, enum decode_bits bits, bool flat,
 	/* Up to 15 bytes are needed to see that there are too many. */
 	if (d.at > avail && avail < INSN_BYTES_MAX)
 		return DECODE_SHORT;
+	/* Even of what is no instruction. */
+	if (d.at > INSN_BYTES_MAX)
+		decode_bad(i, INSN_TOO_LONG, INSN_BYTES_MAX, pos);
 	return i->len;
 }

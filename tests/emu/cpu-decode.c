@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cpu-forms.h"
 #include "cpu/decode.h"
 #include "cpu/disasm.h"
 #include "cpu/flags.h"
@@ -33,17 +34,6 @@
 #endif
 
 static const struct cpu_features all = { ~CPU_FEATURES_NO_VEX };
-
-static uint64_t
-next_random(void)
-{
-	static uint64_t s = 88172645463325252ull;
-
-	s ^= s << 13;
-	s ^= s >> 7;
-	s ^= s << 17;
-	return s;
-}
 
 static unsigned
 decode_hex(const char *hex, enum decode_bits bits, struct insn *i)
@@ -94,6 +84,11 @@ fifteen_bytes_are_the_most(void)
 	b[13] = b[14] = 0;
 	CU_ASSERT_EQUAL(decode(b, 15, DECODE_32, true, 0, &all, &i), 15);
 	CU_ASSERT_EQUAL(i.id, INSN_ADD_rAX_Iz);
+	b[12] = 0x66;	/* no instruction, but above all too long */
+	b[13] = 0x66;
+	b[14] = b[15] = 0xff;
+	CU_ASSERT_EQUAL(decode(b, 20, DECODE_64, true, 0, &all, &i), 15);
+	CU_ASSERT_EQUAL(i.id, INSN_TOO_LONG);
 	memset(b, 0x48, sizeof b);
 	CU_ASSERT_EQUAL(decode(b, 64, DECODE_64, true, 0, &all, &i), 15);
 	CU_ASSERT_EQUAL(i.id, INSN_TOO_LONG);
@@ -214,7 +209,7 @@ an_instruction_is_short_of_its_last_byte(void)
 		unsigned len;
 
 		for (unsigned k = 0; k < sizeof b; k += 8)
-			memcpy(b + k, &(uint64_t){ next_random() }, 8);
+			memcpy(b + k, &(uint64_t){ rnd() }, 8);
 		if (n & 8)
 			b[0] = 0x0f;
 		len = decode(b, sizeof b, bits, true, 7, &all, &i);
@@ -444,8 +439,8 @@ compare_flags(const struct insn *i, const ZydisDecodedInstruction *z)
 	/* CF of a count that is too large (SDM, SAL, SHLD) */
 	if (!strncmp(d->exec, "x_sh", 4))
 		undefined |= d->undefined & FLAG_CF;
-	/* all six (SDM, VTESTPD); CF and OF are cleared (SDM, BEXTR) */
-	if (!strncmp(d->exec, "x_vtest", 7))
+	/* all six (SDM, PTEST, VTESTPD); CF and OF are cleared (SDM, BEXTR) */
+	if (!strncmp(d->exec, "x_vtest", 7) || !strcmp(d->exec, "x_ptest"))
 		written = ours;
 	if (!strcmp(d->exec, "x_bextr"))
 		undefined = d->undefined;
@@ -511,12 +506,12 @@ random_bytes_decode_alike(void)
 	same = both_bad = left_out = reported = 0;
 	for (enum decode_bits bits = DECODE_16; bits <= DECODE_64; bits++)
 		for (unsigned long k = 0; k < n; k++) {
-			uint64_t r = next_random();
+			uint64_t r = rnd();
 			uint8_t b[24];
 			unsigned p = 0;
 
 			for (unsigned j = 0; j < sizeof b; j += 8)
-				memcpy(b + j, &(uint64_t){ next_random() }, 8);
+				memcpy(b + j, &(uint64_t){ rnd() }, 8);
 			/* towards the interesting ones */
 			if ((r >> 20 & 7) < 2) {
 				b[0] = r >> 20 & 1 ? 0xc5 : 0xc4;
@@ -543,6 +538,35 @@ random_bytes_decode_alike(void)
 	    left_out, reported);
 	CU_ASSERT_EQUAL(reported, 0);
 	CU_ASSERT(same > n);
+}
+
+/* Random bytes do not get to all of them. */
+static void
+every_form_decodes_alike(void)
+{
+	unsigned made = 0;
+
+	same = reported = 0;
+	for (unsigned id = INSN_TOO_LONG + 1; id < INSN_N; id++) {
+		bool any = false;
+
+		for (unsigned k = 0; k < 20; k++) {
+			struct instance f;
+			bool is_long = k & 1;
+
+			if (!form_make(id, is_long ? 64 : 32, &all, &f))
+				continue;
+			compare(f.b, f.len, is_long ? DECODE_64 : DECODE_32);
+			any = true;
+		}
+		made += any;
+		if (!any && !strstr(insn_descs[id].encoding, "a16"))
+			printf("\n    no instance of %s %s",
+			    insn_descs[id].mnemonic, insn_descs[id].encoding);
+	}
+	printf("\n    %u forms of %u, %u alike ", made, INSN_N - 2, same);
+	CU_ASSERT_EQUAL(reported, 0);
+	CU_ASSERT(made >= INSN_N - 3);
 }
 
 static uint8_t *
@@ -655,6 +679,7 @@ main(void)
 		{ "an instruction is short of its last byte",
 		    an_instruction_is_short_of_its_last_byte },
 		{ "random bytes decode alike", random_bytes_decode_alike },
+		{ "every form decodes alike", every_form_decodes_alike },
 		{ "binaries decode alike", binaries_decode_alike },
 		{ "libc decodes in a moment", libc_decodes_in_a_moment },
 		{ NULL, NULL },
