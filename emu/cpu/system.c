@@ -490,14 +490,16 @@ EXEC(x_popf) { popf(c, i); }
 
 EXEC(x_clac)
 {
-	cpu_need_cpl0(c, i);
+	if (c->cpl)
+		cpu_ud(c, i);	/* no #GP: SDM, CLAC */
 	c->eflags &= ~FLAG_AC;
 	paging_select_view(c);
 }
 
 EXEC(x_stac)
 {
-	cpu_need_cpl0(c, i);
+	if (c->cpl)
+		cpu_ud(c, i);	/* no #GP: SDM, STAC */
 	c->eflags |= FLAG_AC;
 	paging_select_view(c);
 }
