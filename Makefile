@@ -148,6 +148,8 @@ EMU_SRC   := $(if $(filter emu,$(TOOLS)),$(filter-out emu/main.c,\
 
 # Compiled from ACPI's language to C, in which it is data.
 EMU_ASL   := $(if $(EMU_SRC),$(wildcard emu/fw/*.asl))
+# Code that the guest runs.
+EMU_ROM   := $(if $(EMU_SRC),$(wildcard emu/fw/*.S))
 
 SUPPORT_SRC := $(wildcard tests/support/*.c)	# shared by test programs
 UNIT_SRC    := $(wildcard tests/lib/*.c tests/formats/*.c) \
@@ -170,7 +172,8 @@ MODULES  := $(patsubst formats/modules/%.c,$(B)/lib/cowbird/%.so,$(MODULE_SRC))
 PLUGIN   := $(if $(PLUGIN_SRC),$(B)/lib/nbdkit/nbdkit-cowbird-plugin.so)
 EMU      := $(if $(EMU_SRC),$(B)/lib/libemu.a)
 SHARED   := $(B)/lib/$(SONAME)
-EMU_AML  := $(patsubst %.asl,$(B)/gen/%.o,$(EMU_ASL))
+EMU_AML  := $(patsubst %.asl,$(B)/gen/%.o,$(EMU_ASL)) \
+	$(patsubst %.S,$(B)/obj/%.o,$(EMU_ROM))
 BINS     := $(patsubst %,$(B)/bin/cowbird-%,$(TOOLS))
 PROGRAMS := $(patsubst %.c,$(B)/%,$(UNIT_SRC) $(CRASH_SRC))
 TARGETS  := $(patsubst %.c,$(B)/%,$(FUZZ_SRC))
@@ -213,6 +216,11 @@ $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(MORE) -MMD -MP -c -o $@ $<
 
+$(B)/obj/%.o: %.S $(B)/flags
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -c -o $@ $<
+
 $(B)/obj/tests/%.o: MORE := -Itests -Wno-missing-prototypes
 $(B)/obj/tests/emu/%.o $(B)/obj/tests/fuzz/emu_%.o: MORE += -Iemu
 # Handlers run the next one by a call that is to be a jump (emu/cpu/state.h).
@@ -232,7 +240,7 @@ $(B)/gen/%.c: %.asl
 		>>$@.new
 	$(Q)mv $@.new $@
 
-.SECONDARY: $(EMU_AML:.o=.c)
+.SECONDARY: $(patsubst %.asl,$(B)/gen/%.c,$(EMU_ASL))
 $(B)/gen/%.o: $(B)/gen/%.c $(B)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 

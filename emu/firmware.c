@@ -16,6 +16,7 @@
 #include "dev/piix4_pm.h"
 #include "fw/acpi.h"
 #include "fw/smbios.h"
+#include "load.h"
 
 enum {
 	BIOS_LOW = 128 * 1024,		/* of it is below 1 MiB too */
@@ -28,6 +29,7 @@ enum {
 struct firmware {
 	struct rom bios;
 	struct fw_cfg *fw;
+	struct load *load;	/* of the command line's kernel */
 	struct mem_region *area, *low, *high;
 };
 
@@ -76,6 +78,7 @@ firmware_free(struct firmware *f)
 	if (!f)
 		return;
 	fw_cfg_free(f->fw);
+	load_free(f->load);
 	mem_remove(f->area);
 	mem_remove(f->low);
 	mem_remove(f->high);
@@ -238,9 +241,12 @@ static int
 tell_order(struct fw_cfg *fw, const struct machine_config *c,
     const struct firmware_board *b, struct error *err)
 {
-	char text[MACHINE_DRIVES * 64] = "", path[64];
+	char text[(MACHINE_DRIVES + 1) * 64] = "", path[64];
 	bool told[MACHINE_DRIVES] = { false };
 
+	/* A kernel was asked for: it comes before all drives. */
+	if (c->load.kernel)
+		strcpy(text, "/rom@" LOAD_ROM);
 	for (;;) {
 		unsigned best = MACHINE_DRIVES;
 
@@ -337,5 +343,10 @@ firmware_tell(struct firmware *f, const struct machine_config *c,
 	    tell_boot(fw, c, err) < 0 ||
 	    tell_order(fw, c, b, err) < 0)
 		return -err->code;
+	if (c->load.kernel) {
+		f->load = load_new(&c->load, b->mem, fw, err);
+		if (!f->load)
+			return -err->code;
+	}
 	return tell_tables(fw, c, b, err);
 }

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "cpu/cpu.h"
 #include "ctl/chardev.h"
+#include "load.h"
 
 struct image;
 struct machine;
@@ -48,6 +49,7 @@ struct machine_config {
 
 	const char *bios;	/* NULL: SeaBIOS */
 	const char *firmware_dir;	/* -L */
+	struct load_config load;
 
 	struct machine_drive drive[MACHINE_DRIVES];
 	unsigned drives;

@@ -396,6 +396,27 @@ take_bios(struct parser *p, const char *value, struct error *err)
 }
 
 static int
+take_kernel(struct parser *p, const char *value, struct error *err)
+{
+	p->c->load.kernel = value;
+	return 0;
+}
+
+static int
+take_initrd(struct parser *p, const char *value, struct error *err)
+{
+	p->c->load.initrd = value;
+	return 0;
+}
+
+static int
+take_append(struct parser *p, const char *value, struct error *err)
+{
+	p->c->load.append = value;
+	return 0;
+}
+
+static int
 take_folder(struct parser *p, const char *value, struct error *err)
 {
 	p->c->firmware_dir = value;
@@ -445,6 +466,9 @@ static const struct emu_option options[] = {
 	{ "fdb", "FILE", "floppy disk 1", take_floppy },
 	{ "boot", "ORDER", "a floppy, c disk, d CD-ROM; menu=on|off",
 	    take_boot },
+	{ "kernel", "FILE", "a Linux or multiboot kernel to boot", take_kernel },
+	{ "initrd", "FILE", "its initial RAM disk, or modules", take_initrd },
+	{ "append", "TEXT", "its command line", take_append },
 	{ "bios", "FILE", "firmware", take_bios },
 	{ "L", "DIR", "where firmware is", take_folder },
 	{ "serial", "DEV", "serial port: stdio, file:PATH, null, none",
