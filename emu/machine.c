@@ -14,10 +14,15 @@
  */
 #include "machine.h"
 
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "dev/debug_exit.h"
@@ -84,6 +89,8 @@ struct machine {
 	bool a20[2];
 	bool stopped;		/* by the user, or at power off */
 	struct board_work reset_work, start_work;
+	int signals;		/* a signalfd, -1: none */
+	struct board_fd *signals_fd;
 };
 
 void
@@ -151,11 +158,49 @@ sleep_asked(void *opaque, unsigned type)
 
 /* --- Parts -------------------------------------------------------------------------- */
 
+/* Signals that end programs end the machine in good order: its disks are
+ * flushed.  Threads made from here on have them blocked. */
+static void
+signalled(void *opaque, short revents)
+{
+	struct machine *m = opaque;
+	struct signalfd_siginfo info;
+
+	if (read(m->signals, &info, sizeof(info)) == sizeof(info)) {
+		fprintf(stderr, "cowbird-emu: ended by signal %u\n",
+		    info.ssi_signo);
+		board_quit(m->board, 0);
+	}
+}
+
+static int
+catch_signals(struct machine *m, struct error *err)
+{
+	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction old;
+	sigset_t set;
+
+	sigemptyset(&set);
+	/* What is ignored (nohup, background jobs) stays so. */
+	for (unsigned i = 0; i < ARRAY_LEN(ends); i++) {
+		if (sigaction(ends[i], NULL, &old) == 0 &&
+		    old.sa_handler != SIG_IGN)
+			sigaddset(&set, ends[i]);
+	}
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	m->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (m->signals < 0)
+		return error_errno(err, errno, "signalfd");
+	m->signals_fd = board_fd_add(m->board, m->signals, POLLIN, signalled,
+	    m, err);
+	return m->signals_fd ? 0 : -err->code;
+}
+
 static int
 make_core(struct machine *m, struct error *err)
 {
 	m->board = board_new(err);
-	if (!m->board)
+	if (!m->board || catch_signals(m, err) < 0)
 		return -err->code;
 	m->mem = mem_new(m->board, m->config.ram, err);
 	if (!m->mem)
@@ -523,6 +568,7 @@ machine_new(const struct machine_config *config, struct error *err)
 	}
 	m->config = *config;
 	m->stopped = config->stopped;
+	m->signals = -1;
 	m->reset_work = (struct board_work){ .fn = reset_now, .opaque = m };
 	m->start_work = (struct board_work){ .fn = stop_or_go, .opaque = m };
 	if (make_core(m, err) < 0 || make_chipset(m, err) < 0 ||
@@ -593,16 +639,20 @@ machine_free(struct machine *m, struct error *err)
 	mc146818_free(m->rtc);
 	pci_bus_free(m->pci);
 	i8237_free(m->dma);
-	processors_free(m->processors);
 	for (unsigned i = 0; i <= MACHINE_SERIALS; i++)
 		chardev_free(m->chr[i]);
 	firmware_free(m->firmware);
 	mem_remove(m->no_video);
+	/* Engines follow the memory's layout to the end. */
+	processors_free(m->processors);
 	bus_free(m->bus);
 	mem_free(m->mem);
+	board_fd_remove(m->signals_fd);
 	if (m->board)
 		board_unlock(m->board);
 	board_free(m->board);
+	if (m->signals >= 0)
+		close(m->signals);
 	free(m);
 	return ret;
 }

@@ -206,9 +206,9 @@ processors_free(struct processors *p)
 {
 	if (!p)
 		return;
-	vcpus_free(p->vcpus);
 	ioapic_free(p->ioapic);
 	i8259_free(p->pic);
+	vcpus_free(p->vcpus);
 	lapics_free(p->lapics);
 	cpu_model_free(p->model);
 	free(p);
