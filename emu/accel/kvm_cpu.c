@@ -22,6 +22,7 @@
 
 #include "accel/kvm_state.h"
 
+#define CR4_PAE 0x20u
 #define MSR_TSC 0x10
 #define MSR_TSC_ADJUST 0x3b
 #define MSR_TSC_DEADLINE 0x6e0
@@ -427,9 +428,14 @@ kvm_cpu_reset(struct cpu *cpu)
 	struct kvm_cpu *c = own(cpu);
 	struct kvm_mp_state state = { .mp_state = c->id ?
 	    KVM_MP_STATE_UNINITIALIZED : KVM_MP_STATE_RUNNABLE };
+	struct kvm_sregs other = c->sregs;
 
 	finish(c);
 	atomic_store(&c->requests, 0);
+	/* Linux 6.1 on AMD: after a triple fault without paging a processor
+	 * hangs unless the mode of paging is seen to change. */
+	other.cr4 ^= CR4_PAE;
+	vcpu_ioctl(c, KVM_SET_SREGS, &other);
 	vcpu_ioctl(c, KVM_SET_REGS, &c->regs);
 	vcpu_ioctl(c, KVM_SET_SREGS, &c->sregs);
 	vcpu_ioctl(c, KVM_SET_FPU, &c->fpu);
