@@ -46,6 +46,8 @@ struct machine_config {
 	unsigned cpus;
 	const char *model;	/* "-cpu" text; NULL: the usual */
 	enum accel accel;
+	bool accel_fallback;	/* interp where KVM is not good */
+	bool kvm_unprobed;	/* use it as it is, if only for firmware */
 
 	const char *bios;	/* NULL: SeaBIOS */
 	const char *firmware_dir;	/* -L */

@@ -282,16 +282,39 @@ take_model(struct parser *p, const char *value, struct error *err)
 	return 0;
 }
 
+/* NAME or NAME:NAME, tried in this order; "tcg" is our own processor. */
 static int
 take_accel(struct parser *p, const char *value, struct error *err)
 {
-	if (!strcmp(value, "interp") || !strcmp(value, "tcg"))
+	AUTO_OPTS struct opts *o = opts_new();
+	const char *name;
+	bool probe = true;
+
+	if (!o)
+		return error_errno(err, ENOMEM, "-accel");
+	if (opts_parse(o, value, "accel", err) < 0)
+		return -err->code;
+	name = opts_take(o, "accel");
+	if (opts_take_bool(o, "probe", &probe, err) < 0)
+		return -err->code;
+	if (!name || opts_unused(o))
+		return bad(p, value, err);
+	p->c->kvm_unprobed = !probe;
+	p->c->accel_fallback = !strcmp(name, "kvm:tcg") ||
+	    !strcmp(name, "kvm:interp");
+	if (!strcmp(name, "interp") || !strcmp(name, "tcg"))
 		p->c->accel = ACCEL_INTERP;
-	else if (!strcmp(value, "kvm"))
+	else if (!strcmp(name, "kvm") || p->c->accel_fallback)
 		p->c->accel = ACCEL_KVM;
 	else
-		return bad(p, value, err);
+		return bad(p, name, err);
 	return 0;
+}
+
+static int
+take_kvm(struct parser *p, const char *value, struct error *err)
+{
+	return take_accel(p, "kvm", err);
 }
 
 static int
@@ -452,7 +475,9 @@ static const struct emu_option options[] = {
 	{ "smp", "N", "processors", take_cpus },
 	{ "cpu", "MODEL", "processor and its features; 'help' lists them",
 	    take_model },
-	{ "accel", "NAME", "interp (or tcg) or kvm", take_accel },
+	{ "accel", "NAME", "interp (or tcg), kvm, or kvm:interp; kvm,probe=off "
+	    "is not tried first", take_accel },
+	{ "enable-kvm", NULL, "the same as -accel kvm", take_kvm },
 	{ "machine", "pc[,accel=NAME]", "the board", take_machine },
 	{ "M", "pc[,accel=NAME]", "the board", take_machine },
 	{ "drive", "file=FILE,...", "a drive: if, index, media, format, "

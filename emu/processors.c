@@ -4,19 +4,23 @@
  *
  * ISA interrupts go to the 8259s and to the I/O APIC's pins of the same
  * numbers, the timer's to pin 2 (as the ACPI tables say).  The 8259s' output is
- * LINT0 of the local APICs.
+ * LINT0 of the local APICs.  Under KVM all of these chips are the kernel's.
  */
 #include "processors.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "accel/kvm.h"
 #include "cpu/model.h"
 #include "cpu/system.h"
 #include "dev/i8259.h"
 #include "dev/ioapic.h"
 #include "dev/lapic.h"
 
-enum { ISA_IRQS = 16, IRQ_TIMER = 0, IRQ_CASCADE = 2, PIN_TIMER = 2 };
+enum { ISA_IRQS = 16, IRQ_TIMER = 0, IRQ_CASCADE = 2, PIN_TIMER = 2,
+	/* KVM answers at once, or never. */
+	PROBE_MS = 1000 };
 
 struct processors {
 	const struct machine_config *config;	/* borrowed */
@@ -24,6 +28,7 @@ struct processors {
 	struct mem *mem;
 	struct bus *bus;
 
+	struct kvm *kvm;	/* NULL: the chips are ours */
 	struct lapics *lapics;
 	struct ioapic *ioapic;
 	struct i8259 *pic;
@@ -156,6 +161,8 @@ isa_line(void *sink, unsigned n, bool level)
 struct irq
 processors_line(struct processors *p, unsigned n)
 {
+	if (p->kvm)
+		return kvm_line(p->kvm, n);
 	if (n < ISA_IRQS)
 		return (struct irq){ .set = isa_line, .sink = p, .n = n };
 	return ioapic_line(p->ioapic, n);
@@ -164,7 +171,44 @@ processors_line(struct processors *p, unsigned n)
 struct msi_sink
 processors_msi(struct processors *p)
 {
-	return lapics_msi(p->lapics);
+	return p->kvm ? kvm_msi(p->kvm) : lapics_msi(p->lapics);
+}
+
+/* --- KVM's ---------------------------------------------------------------------------- */
+
+static int
+make_kvm(struct processors *p, struct error *err)
+{
+	struct cpu_apic apic;
+
+	p->kvm = kvm_new(p->mem, err);
+	if (!p->kvm)
+		return -err->code;
+	p->engine = &cpu_kvm;
+	apic = kvm_apic(p->kvm);
+	for (unsigned i = 0; i < p->config->cpus; i++)
+		p->apic[i] = apic;
+	return 0;
+}
+
+/* Whether KVM is to be used; an error when it alone was asked for. */
+static int
+choose(const struct machine_config *c, bool *use_kvm, struct error *err)
+{
+	enum kvm_state state;
+	char why[160];
+
+	*use_kvm = c->accel == ACCEL_KVM;
+	if (!*use_kvm || c->kvm_unprobed)
+		return 0;
+	state = kvm_probe(PROBE_MS, why);
+	if (state == KVM_WORKS)
+		return 0;
+	if (!c->accel_fallback)
+		return error_set(err, ENOTSUP, "%s", why);
+	fprintf(stderr, "cowbird-emu: %s: using interp\n", why);
+	*use_kvm = false;
+	return 0;
 }
 
 /* --- All together ---------------------------------------------------------------------- */
@@ -174,6 +218,7 @@ processors_new(const struct machine_config *config, struct board *board,
     struct mem *mem, struct bus *bus, struct error *err)
 {
 	struct processors *p = calloc(1, sizeof(*p));
+	bool kvm;
 
 	if (!p) {
 		error_errno(err, ENOMEM, "processors");
@@ -185,7 +230,8 @@ processors_new(const struct machine_config *config, struct board *board,
 	p->bus = bus;
 	p->model = cpu_model_new(config->model ? config->model : "max",
 	    config->cpus, err);
-	if (!p->model || make_chips(p, err) < 0) {
+	if (!p->model || choose(config, &kvm, err) < 0 ||
+	    (kvm ? make_kvm(p, err) : make_chips(p, err)) < 0) {
 		processors_free(p);
 		return NULL;
 	}
@@ -210,6 +256,7 @@ processors_free(struct processors *p)
 	i8259_free(p->pic);
 	vcpus_free(p->vcpus);
 	lapics_free(p->lapics);
+	kvm_free(p->kvm);
 	cpu_model_free(p->model);
 	free(p);
 }
@@ -230,9 +277,13 @@ processors_go(struct processors *p)
 void
 processors_reset(struct processors *p)
 {
-	i8259_reset(p->pic);
-	ioapic_reset(p->ioapic);
-	lapics_reset(p->lapics);
+	if (p->kvm) {
+		kvm_reset(p->kvm);
+	} else {
+		i8259_reset(p->pic);
+		ioapic_reset(p->ioapic);
+		lapics_reset(p->lapics);
+	}
 	vcpus_reset(p->vcpus);
 }
 

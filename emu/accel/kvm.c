@@ -255,6 +255,37 @@ get_msr_list(struct kvm *k)
 	return kvm_ioctl(k->dev, KVM_GET_MSR_INDEX_LIST, (uintptr_t)k->msrs);
 }
 
+/* Lines to pins as the board has them: the kernel's own routes lack that the
+ * timer, line 0 of the 8259s, is pin 2 of the I/O APIC. */
+static int
+route(struct kvm *k)
+{
+	struct {
+		struct kvm_irq_routing head;
+		struct kvm_irq_routing_entry entry[15 + 23];
+	} r = { .head = { .nr = 0 } };
+
+	if (kvm_ioctl(k->vm, KVM_CHECK_EXTENSION, KVM_CAP_IRQ_ROUTING) <= 0)
+		return 0;
+	for (unsigned n = 0; n < 24; n++) {
+		struct kvm_irq_routing_entry e = { .gsi = n,
+		    .type = KVM_IRQ_ROUTING_IRQCHIP };
+
+		if (n == 2)
+			continue;
+		if (n < 16) {
+			e.u.irqchip.irqchip = n < 8 ? KVM_IRQCHIP_PIC_MASTER :
+			    KVM_IRQCHIP_PIC_SLAVE;
+			e.u.irqchip.pin = n & 7;
+			r.entry[r.head.nr++] = e;
+		}
+		e.u.irqchip.irqchip = KVM_IRQCHIP_IOAPIC;
+		e.u.irqchip.pin = n ? n : 2;
+		r.entry[r.head.nr++] = e;
+	}
+	return kvm_ioctl(k->vm, KVM_SET_GSI_ROUTING, (uintptr_t)&r);
+}
+
 static int
 set_up(struct kvm *k, struct error *err)
 {
@@ -275,6 +306,8 @@ set_up(struct kvm *k, struct error *err)
 		return error_errno(err, -ret, "KVM: its own pages");
 	if ((ret = kvm_ioctl(k->vm, KVM_CREATE_IRQCHIP, 0)) < 0)
 		return error_errno(err, -ret, "KVM: interrupt chips");
+	if ((ret = route(k)) < 0)
+		return error_errno(err, -ret, "KVM: interrupt routes");
 	for (unsigned n = 0; n < 3; n++) {
 		k->chip[n].chip_id = n;
 		ret = kvm_ioctl(k->vm, KVM_GET_IRQCHIP,

@@ -35,7 +35,8 @@ void kvm_reset(struct kvm *);
 struct cpu_apic kvm_apic(struct kvm *);
 extern const struct cpu_engine cpu_kvm;
 
-/* Line n, 0..23, of the I/O APIC; 0..15 are the 8259s', too. */
+/* Line n, 0..23, of the I/O APIC; 0..15 are the 8259s', too, but 2.  Line 0,
+ * the timer's, is pin 2 of the I/O APIC. */
 struct irq kvm_line(struct kvm *, unsigned n);
 struct msi_sink kvm_msi(struct kvm *);
 struct notify_sink kvm_notify(struct kvm *);
