@@ -194,7 +194,7 @@ drive_open(struct parser *p, struct opts *o, struct error *err)
 	d->image = image_open(file, &args, err);
 	if (!d->image)
 		return error_prefix(err, "%s", file);
-	if (args.writable)
+	if (args.writable && d->image->probed)
 		cli_warn_guessed(&p->cli, file);
 	if (snapshot && !d->read_only)
 		d->image = cli_open_overlay(d->image, true, err);
