@@ -99,20 +99,34 @@ blocks_free(struct cpu *c)
 	c->blocks = NULL;
 }
 
+#define STAMP_STEP (1ull << 16)	/* below: space number, CPL 3 */
+
 void
 blocks_forget_jumps(struct cpu *c)
 {
-	struct blocks *b = c->blocks;
+	struct jumps *j = &c->blocks->jumps;
 
-	if (!b)
-		return;
 	c->next_block = NULL;
-	b->jumps.generation += 1ull << 48;
-	if (b->jumps.generation == 0) {
-		for (unsigned n = 0; n < JUMP_ENTRIES; n++)
-			b->jumps.jump[n] = (struct jump){ ~0ull, NULL };
-		b->jumps.generation = 1ull << 48;
-	}
+	j->stamp += STAMP_STEP;	/* 48 bits: it does not wrap */
+	memset(j->pages, 0, sizeof(j->pages));
+}
+
+void
+blocks_forget_page(struct cpu *c, uint64_t lin)
+{
+	unsigned n = lin >> PAGE_BITS & 4095;
+
+	if (c->blocks->jumps.pages[n / 64] >> (n % 64) & 1)
+		blocks_forget_jumps(c);
+}
+
+void
+blocks_set_space(struct cpu *c, unsigned space, bool user)
+{
+	struct jumps *j = &c->blocks->jumps;
+
+	c->next_block = NULL;
+	j->stamp = (j->stamp & ~(STAMP_STEP - 1)) | space << 1 | user;
 }
 
 /* --- Frames ------------------------------------------------------------------ */
@@ -401,6 +415,7 @@ block_at(struct cpu *c, uint64_t rip, uint64_t lin)
 	struct code_page page;
 	struct jump *j;
 	struct block *b;
+	unsigned n;
 
 	page = paging_fetch(c, lin);
 	if (!page.host)
@@ -414,8 +429,9 @@ block_at(struct cpu *c, uint64_t rip, uint64_t lin)
 	if (!b)
 		return NULL;
 	j = jump_slot(&bs->jumps, rip);
-	j->tag = rip ^ bs->jumps.generation;
-	j->block = b;
+	*j = (struct jump){ rip, bs->jumps.stamp, b };
+	n = rip >> PAGE_BITS & 4095;
+	bs->jumps.pages[n / 64] |= 1ull << (n % 64);
 	return b;
 }
 

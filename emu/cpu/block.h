@@ -54,6 +54,10 @@ struct block *block_single(struct cpu *, uint64_t lin);
 
 /* Mappings or modes changed: nothing is known of where a RIP leads. */
 void blocks_forget_jumps(struct cpu *);
+/* One page's mapping changed. */
+void blocks_forget_page(struct cpu *, uint64_t lin);
+/* The address space's number or CPL changed: other jumps count. */
+void blocks_set_space(struct cpu *, unsigned space, bool user);
 /* All of them; not while one runs. */
 void blocks_flush(struct cpu *);
 /* Bytes in these lines of a frame change now. */
@@ -63,21 +67,38 @@ void blocks_tidy(struct cpu *);
 
 /* --- Going from block to block --- */
 
-/* The table of jumps.  tag: RIP and the generation it was entered in. */
-#define JUMP_ENTRIES 1024u
+/*
+ * The table of jumps: which block lies at a RIP, as long as the mapping does
+ * not change.  An entry counts if its stamp is the one in force: it has the
+ * address space's number (paging.h), whether CPL is 3, and a count that
+ * blocks_forget_jumps() raises.
+ */
+#define JUMP_ENTRIES 4096u
 struct jump {
-	uint64_t tag;
+	uint64_t rip, stamp;
 	struct block *block;
 };
 struct jumps {
-	uint64_t generation;	/* in the top 16 bits */
+	uint64_t stamp;		/* in force */
+	uint64_t pages[64];	/* of RIPs entered, by page number modulo 4096 */
 	struct jump jump[JUMP_ENTRIES];
 };
 
 static inline struct jump *
 jump_slot(struct jumps *j, uint64_t rip)
 {
-	return &j->jump[(rip ^ rip >> 10) & (JUMP_ENTRIES - 1)];
+	return &j->jump[(rip ^ rip >> 12) & (JUMP_ENTRIES - 1)];
+}
+
+/* The block at rip, if the table has it. */
+static inline struct block *
+jump_find(const struct cpu *c, uint64_t rip)
+{
+	struct jumps *all = (struct jumps *)c->blocks;	/* its first member */
+	struct jump *j = jump_slot(all, rip);
+
+	return likely(j->rip == rip && j->stamp == all->stamp) ?
+	    j->block : NULL;
 }
 
 /* Runs b, which lies at rip; the last thing a handler does. */

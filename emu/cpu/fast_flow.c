@@ -39,11 +39,10 @@ HANDLER(jmp_rel)
 INLINE void
 jump_table(struct cpu *c, const struct insn *i, uint64_t rip)
 {
-	struct jumps *all = (struct jumps *)c->blocks;	/* its first member */
-	struct jump *j = jump_slot(all, rip);
+	struct block *b = jump_find(c, rip);
 
-	if (likely(j->tag == (rip ^ all->generation) && --c->fuel > 0))
-		block_enter(c, j->block, rip);
+	if (likely(b && --c->fuel > 0))
+		block_enter(c, b, rip);
 	else
 		cpu_jump_rip(c, i, rip);
 }

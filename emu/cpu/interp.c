@@ -112,15 +112,6 @@ within_limit(const struct cpu *c, const struct block *b, uint64_t rip)
 	    rip + b->bytes - 1 <= c->seg[SEG_CS].limit;
 }
 
-static struct block *
-jump_find(struct cpu *c, uint64_t rip)
-{
-	struct jumps *all = (struct jumps *)c->blocks;	/* its first member */
-	struct jump *j = jump_slot(all, rip);
-
-	return j->tag == (rip ^ all->generation) ? j->block : NULL;
-}
-
 /* To rip, not by a chain; keeps one in *slot if it may be one: the target lies
  * in the same page, its address did not wrap, it is no lonely instruction. */
 static void

@@ -119,7 +119,6 @@ paging_flush_views(struct cpu *c)
 {
 	for (unsigned n = 0; n < VIEWS; n++)
 		view_clear(&c->paging->view[n]);
-	blocks_forget_jumps(c);
 }
 
 static void
@@ -139,10 +138,14 @@ pcid_of(const struct cpu *c)
 
 /* A number nobody has used since the last time all were forgotten. */
 static uint16_t
-fresh_space(struct paging *p)
+fresh_space(struct cpu *c)
 {
-	if (p->next_space >= SPACES)
+	struct paging *p = c->paging;
+
+	if (p->next_space >= SPACES) {
 		forget_all(p);
+		blocks_forget_jumps(c);
+	}
 	return p->next_space++;
 }
 
@@ -152,8 +155,10 @@ paging_flush_all(struct cpu *c)
 	struct paging *p = c->paging;
 
 	forget_all(p);
-	p->space = p->of_pcid[pcid_of(c)] = fresh_space(p);
+	p->space = p->of_pcid[pcid_of(c)] = fresh_space(c);
 	paging_flush_views(c);
+	blocks_forget_jumps(c);
+	blocks_set_space(c, p->space, c->cpl == 3);
 }
 
 void
@@ -163,12 +168,13 @@ paging_switch(struct cpu *c, bool keep)
 	unsigned pcid = pcid_of(c);
 
 	if (!keep || p->of_pcid[pcid] == 0)
-		p->of_pcid[pcid] = fresh_space(p);
+		p->of_pcid[pcid] = fresh_space(c);
 	/* forget_all() may have run: the number is stored again. */
 	p->space = p->of_pcid[pcid];
 	if (p->space == 0)
-		p->space = p->of_pcid[pcid] = fresh_space(p);
+		p->space = p->of_pcid[pcid] = fresh_space(c);
 	paging_flush_views(c);
+	blocks_set_space(c, p->space, c->cpl == 3);
 }
 
 static struct walked *
@@ -201,7 +207,7 @@ paging_invlpg(struct cpu *c, uint64_t lin)
 			if (e->page == page)
 				e->page = TLB_NONE;
 		}
-	blocks_forget_jumps(c);
+	blocks_forget_page(c, lin);
 }
 
 void
@@ -485,6 +491,7 @@ paging_select_view(struct cpu *c)
 
 	for (unsigned k = 0; k < TLB_KINDS; k++)
 		c->tlb[k] = v->e[k];
+	blocks_set_space(c, p->space, c->cpl == 3);
 }
 
 static void

@@ -294,11 +294,14 @@ task_stack(struct cpu *c, const struct insn *i, unsigned level, uint16_t *ss,
 void
 cpu_set_cs(struct cpu *c, const struct cpu_segment *cs, unsigned cpl)
 {
+	bool moved = cs->base != c->seg[SEG_CS].base;
+
 	c->seg[SEG_CS] = *cs;
 	c->seg[SEG_CS].selector = (cs->selector & ~3) | cpl;
 	c->seg[SEG_CS].attr |= 1;
 	c->cpl = cpl;
-	blocks_forget_jumps(c);
+	if (moved)
+		blocks_forget_jumps(c);
 	cpu_mode_changed(c);
 }
 
