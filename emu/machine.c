@@ -35,6 +35,8 @@
 #include "dev/i8237.h"
 #include "dev/i8254.h"
 #include "dev/mc146818.h"
+#include "dev/pc_testdev.h"
+#include "dev/pci_testdev.h"
 #include "dev/piix3.h"
 #include "dev/piix3_ide.h"
 #include "dev/piix4_pm.h"
@@ -82,6 +84,7 @@ struct machine {
 	struct i16550 *serial[MACHINE_SERIALS];
 	struct debugcon *debugcon;
 	struct debug_exit *debug_exit;
+	struct pc_testdev *pc_testdev;
 	struct chardev *chr[MACHINE_SERIALS + 1];
 	struct disk *disk[MACHINE_DRIVES];
 	uint8_t devfn[MACHINE_DRIVES];	/* of those on virtio */
@@ -376,6 +379,24 @@ make_serial(struct machine *m, struct error *err)
 	return 0;
 }
 
+static int
+make_testdevs(struct machine *m, struct error *err)
+{
+	struct irq line[PC_TESTDEV_LINES];
+
+	for (unsigned i = 0; i < PC_TESTDEV_LINES; i++)
+		line[i] = i < ISA_IRQS ? piix3_isa_irq(m->piix3, i) :
+		    processors_line(m->processors, i);
+	if (m->config.pc_testdev) {
+		m->pc_testdev = pc_testdev_new(m->bus, m->mem, line, err);
+		if (!m->pc_testdev)
+			return -err->code;
+	}
+	if (m->config.pci_testdev)
+		return pci_testdev_new(m->pci, PCI_ANY_SLOT, NULL, err);
+	return 0;
+}
+
 /* Where PCI_ANY_SLOT will put the next function. */
 static unsigned
 next_slot(struct machine *m)
@@ -575,6 +596,7 @@ machine_new(const struct machine_config *config, struct error *err)
 	    make_video(m, err) < 0 ||
 	    make_legacy(m, err) < 0 || make_hpet(m, err) < 0 ||
 	    make_serial(m, err) < 0 || make_disks(m, err) < 0 ||
+	    make_testdevs(m, err) < 0 ||
 	    tell_firmware(m, err) < 0 ||
 	    processors_make(m->processors, &events, err) < 0) {
 		machine_free(m, &ignored);
@@ -626,6 +648,7 @@ machine_free(struct machine *m, struct error *err)
 		board_lock(m->board);
 	if (m->processors)
 		processors_hold(m->processors);
+	pc_testdev_free(m->pc_testdev);
 	debug_exit_free(m->debug_exit);
 	debugcon_free(m->debugcon);
 	for (unsigned i = 0; i < MACHINE_SERIALS; i++)

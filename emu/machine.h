@@ -60,6 +60,7 @@ struct machine_config {
 	uint16_t debugcon_port;
 	uint16_t debug_exit_port;	/* 0: none */
 	unsigned debug_exit_ports;
+	bool pc_testdev, pci_testdev;
 	bool vga;
 	bool no_graphic;	/* firmware writes to the serial port instead */
 
