@@ -98,18 +98,22 @@ bind_block(struct insn *first, unsigned n, bool flat)
 {
 	unsigned live = FLAGS_ARITH;
 	const struct insn *next = NULL;
+	bool next_dead = false, next_jumps = false;
 
 	pthread_once(&once, enter_all);
 	while (n--) {
 		struct insn *i = &first[n];
 		const struct insn_desc *d = &insn_descs[i->id];
-		struct bind b = { .next = next, .flat = flat };
+		struct bind b = { .next = next, .flat = flat,
+			.next_dead = next_dead, .next_jumps = next_jumps };
 
 		b.dead = !(live & (d->writes | d->undefined));
 		i->run = choose(i, &b);
 		live = is_pure(i) ?
 		    (live & ~(unsigned)overwrites(i, d)) | d->reads :
 		    FLAGS_ARITH;
+		next_dead = b.dead;
+		next_jumps = next && generic[next->id] == x_jcc;
 		next = i;
 	}
 }

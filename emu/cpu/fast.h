@@ -24,6 +24,8 @@ struct bind {
 	const struct insn *next;	/* in its block, NULL: the last */
 	bool flat;	/* 64-bit mode, or 32-bit with flat segments */
 	bool dead;	/* nobody sees the flags it sets */
+	bool next_dead;	/* nor those that the next sets */
+	bool next_jumps;	/* the next may be fused with a jump */
 };
 
 typedef cpu_exec *fast_pick(const struct insn *, const struct bind *);
@@ -41,6 +43,9 @@ extern const struct fast fast_alu[], fast_move[], fast_shift[], fast_flow[];
 
 /* A comparison and the conditional jump after it (fast_fuse.c). */
 cpu_exec *fast_fused(const struct insn *, const struct bind *);
+
+/* A MOV between registers and the operation after it (fast_pair.c). */
+cpu_exec *fast_pair(const struct insn *, const struct bind *);
 
 /* --- Shapes of addresses -------------------------------------------------------- */
 

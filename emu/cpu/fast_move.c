@@ -46,7 +46,10 @@ pick_mov(const struct insn *i, const struct bind *b)
 	};
 #undef ROW
 	enum shape form = form_of(i);
+	cpu_exec *pair = fast_pair(i, b);
 
+	if (pair)
+		return pair;
 	return form == FORM_NONE ? NULL : by_form[size_log(i->size)][form];
 }
 
