@@ -174,6 +174,34 @@ any_instruction(uint8_t *p)
 	}
 }
 
+/* A register's copy and an operation on it: MOV d, s; op d, x (fast_pair.c).
+ * The sizes differ now and then, and x may be d. */
+static unsigned
+any_pair(uint8_t *p)
+{
+	unsigned size = 4u << random_below(2), len;
+	unsigned other = random_below(8) ? size : 12 - size;
+	unsigned d = any_register(), s = any_register();
+	unsigned x = random_below(4) ? any_register() : d;
+	struct rm to = { .bytes = { (uint8_t)(0xc0 | (d & 7)) }, .n = 1,
+		.rex = d >> 3 };
+
+	len = emit(p, size, 0x89, s, &to, 0);
+	switch (random_below(3)) {
+	case 0:
+		return len + emit(p + len, other, random_below(8) * 8 + 1, x,
+		    &to, 0);
+	case 1:
+		return len + emit(p + len, other, 0x83, random_below(8), &to,
+		    1);
+	default:	/* by a count that is 0 at times */
+		len += emit(p + len, other, 0xc1, random_below(8), &to, 1);
+		if (random_below(4) == 0)
+			p[len - 1] = 0;
+		return len;
+	}
+}
+
 /* What a condition looks at (SDM 2, appendix B). */
 static unsigned
 cond_reads(unsigned cond)
@@ -228,7 +256,7 @@ append(struct piece *c)
 	uint8_t *p = c->code + c->len;
 	unsigned n, skipped = 0, undefined = c->undefined, cond;
 
-	n = any_instruction(p);
+	n = random_below(4) ? any_instruction(p) : any_pair(p);
 	if (!follow(p, n, &undefined))
 		return;
 	cond = random_below(16);
