@@ -398,14 +398,15 @@ loop(struct cpu *c)
 	}
 }
 
-bool
-interp_step(struct cpu *c, struct step_fault *f)
+/* true: run() came back; false: it raised *f. */
+static bool
+catch(struct cpu *c, void (*run)(struct cpu *), struct step_fault *f)
 {
 	running = c;
 	fp_enter(c);
 	blocks_tidy(c);
 	if (_setjmp(c->unwind) == 0) {
-		step(c);
+		run(c);
 		fp_leave(c);
 		running = NULL;
 		return true;
@@ -420,6 +421,24 @@ interp_step(struct cpu *c, struct step_fault *f)
 		c->rip = insn_next_rip(c, c->at);
 	c->delivering = -1;
 	return false;
+}
+
+bool
+interp_step(struct cpu *c, struct step_fault *f)
+{
+	return catch(c, step, f);
+}
+
+static void
+run_on(struct cpu *c)
+{
+	loop(c);
+}
+
+bool
+interp_run_to_fault(struct cpu *c, struct step_fault *f)
+{
+	return !catch(c, run_on, f);
 }
 
 static enum cpu_exit

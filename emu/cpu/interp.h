@@ -35,6 +35,10 @@ struct step_fault {
 };
 bool interp_step(struct cpu *, struct step_fault *f);
 
+/* Blocks as run() runs them, until one raises *f; false: left for another
+ * reason. */
+bool interp_run_to_fault(struct cpu *, struct step_fault *f);
+
 /* Registers as after RESET# or INIT# (SDM 3A, table 9-1). */
 void cpu_reset_state(struct cpu *, bool init);
 

@@ -131,6 +131,9 @@ recipe_of(unsigned id)
 	return r;
 }
 
+/* Memory operands at fixed addresses only: ModRM of disp32, RIP-relative. */
+static bool form_fixed_addresses;
+
 struct instance {
 	uint8_t b[40];
 	unsigned len, disp_at, disp_size, bits;
@@ -153,6 +156,10 @@ make_modrm(const struct recipe *r, struct instance *f, unsigned *n,
 	unsigned rm = r->vsib ? 4 : below(8);
 	unsigned reg = r->reg >= 0 ? (unsigned)r->reg : below(8);
 
+	if (form_fixed_addresses && mod != 3) {
+		mod = 0;
+		rm = 5;
+	}
 	if (r->modrm_fixed) {
 		f->b[(*n)++] = r->modrm_value;
 		return;

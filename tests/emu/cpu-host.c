@@ -7,6 +7,8 @@
  * flags that are defined, memory, and the fault with its error code.  At CPL 3,
  * in 64-bit code, 32-bit code with flat segments and 16-bit code with small ones.
  *
+ * Then rows of several instructions, run as blocks.
+ *
  * Not compared: what skipped[] names, and forms whose feature the host lacks.
  * x87's last instruction and operand pointers differ among processors.
  *
@@ -361,6 +363,9 @@ let_off(const struct instance *f, struct machine *a, struct outcome *oa,
 	if (f->bits != 64 && ob->vector == EXC_UD && f->i.prefix & PREFIX_VEX &&
 	    (!strcmp(d->exec, "x_pextrd") || !strcmp(d->exec, "x_pinsrd")))
 		return true;
+	/* MOVSXD of 16 bits reads 16 (SDM), or 32 as any other */
+	if (f->i.id == INSN_MOVSXD_Gv_Ez && f->i.size == 2 && ob->vector >= 0)
+		return true;
 	/* whether a selector that stays is written */
 	if (!strcmp(d->exec, "x_arpl") && oa->vector == EXC_PF)
 		return true;
@@ -618,6 +623,189 @@ run_all(unsigned bits, unsigned runs)
 	failures += n.failed_forms;
 }
 
+/* --- Several in a row ------------------------------------------------------------- */
+
+/*
+ * Up to seven instructions and a branch run as blocks: choices that the
+ * interpreter makes for neighbours, flags that are not computed until they are
+ * asked for, flat stacks.  Their memory lies at fixed addresses.
+ */
+struct row {
+	uint8_t b[160];
+	unsigned len;
+	struct instance last;	/* for compare() */
+	unsigned undefined;	/* flags that nobody may read now */
+};
+
+static bool
+fits_row(unsigned id, unsigned bits)
+{
+	static const char *const not[] = {
+		"x_xlat", "x_popf", "x_pushf", "x_enter", "x_leave",
+		"x_maskmovdqu", "x_maskmovq", "x_cmpxchg8b", "x_ldmxcsr",
+		"x_arpl", NULL,
+	};
+	const struct insn_desc *d = &insn_descs[id];
+
+	/* NOP_Ev: PREFETCH of a register, see run_form() */
+	if (is_skipped(id) || id == INSN_NOP_Ev || d->bits & (DESC_ENDS | DESC_CPL0) ||
+	    !host_has(d->feature) || is_any(d->exec, not) ||
+	    is_string_form(id) || strchr(d->operands, 'O') ||
+	    strstr(d->encoding, "/vsib") || strstr(d->operands, "ST"))
+		return false;
+	switch (d->feature) {
+	case FEAT_NONE: case FEAT_CMOV: case FEAT_POPCNT: case FEAT_MOVBE:
+	case FEAT_BMI1: case FEAT_BMI2: case FEAT_ADX: case FEAT_LZCNT:
+		return true;
+	case FEAT_SSE: case FEAT_SSE2:
+		return d->operands[0] && !strchr(d->operands, 'P') &&
+		    !strchr(d->operands, 'Q') && !strchr(d->operands, 'N');
+	default:
+		return false;
+	}
+}
+
+static bool
+row_add(struct row *r, unsigned id, unsigned bits)
+{
+	const struct insn_desc *d = &insn_descs[id];
+	struct instance f;
+	uint64_t v;
+
+	if (d->reads & r->undefined ||
+	    !form_make(id, bits, cpu_model_features(bench.model), &f))
+		return false;
+	/* bit offsets in registers reach far from their operand */
+	if (!strncmp(d->exec, "x_bt", 4) && f.i.flags & INSN_MEM &&
+	    f.i.opd[1].kind == OPD_GPR)
+		return false;
+	if (f.i.flags & INSN_MEM) {
+		if (f.disp_size != 4)
+			return false;
+		v = (DATA_AT + 0x100 + below(DATA_WRITABLE - 0x200)) &
+		    ~(uint64_t)31;
+		if (f.i.base == REG_BLOCK)
+			v -= INSN_AT + r->len + f.len;
+		memcpy(f.b + f.disp_at, &v, 4);
+	}
+	if (f.i.opd[0].kind == OPD_REL) {
+		int32_t to = 40 + (int)below(60);
+
+		memcpy(f.b + f.len - f.i.opd[0].size, &to, f.i.opd[0].size);
+	}
+	/* a shift whose count is 0 writes none */
+	if (!(d->writes & d->undefined))
+		r->undefined &= ~(unsigned)d->writes;
+	r->undefined |= d->undefined;
+	memcpy(r->b + r->len, f.b, f.len);
+	r->len += f.len;
+	r->last = f;
+	return true;
+}
+
+static void
+row_make(struct row *r, unsigned bits, const uint16_t *ids, unsigned n)
+{
+	static const uint16_t ends[] = {
+		INSN_Jcc_Jb, INSN_Jcc_Jb, INSN_Jcc_Jb, INSN_Jcc_Jz,
+		INSN_LOOP_Jb, INSN_LOOPE_Jb, INSN_JMP_Jb, INSN_CALL_Jz,
+	};
+	static const uint16_t before[] = {
+		INSN_CMP_Ev_Gv, INSN_CMP_Ev_Ibs, INSN_CMP_Ev_Iz,
+		INSN_CMP_Eb_Ib, INSN_CMP_Eb_Gb, INSN_CMP_Gv_Ev,
+		INSN_TEST_Ev_Gv, INSN_TEST_Eb_Gb, INSN_TEST_Ev_Iz,
+		INSN_DEC_Ev, INSN_INC_Ev, INSN_SUB_Ev_Gv, INSN_ADD_Ev_Ibs,
+		INSN_AND_Ev_Ibs, INSN_SUB_Ev_Ibs, INSN_CMP_AL_Ib,
+	};
+	unsigned want = 1 + below(6);
+
+	memset(r, 0, sizeof *r);
+	while (want--)
+		row_add(r, ids[below(n)], bits);
+	if (chance(60))
+		row_add(r, before[below(sizeof before / 2)], bits);
+	if (chance(70))
+		row_add(r, ends[below(sizeof ends / 2)], bits);
+	if (!r->len)
+		row_add(r, INSN_NOP, bits);
+}
+
+static void
+ours_run_row(const struct row *r, struct machine *m, struct outcome *o)
+{
+	struct cpu *c = bench.cpu;
+	struct step_fault fault;
+	uint8_t code[sizeof r->b + 1];
+
+	memset(code, 0xcc, sizeof code);
+	memcpy(code, r->b, r->len);
+	mem_write(bench.mem, INSN_AT, code, sizeof code);
+	ours_load(m);
+	c->cr2 = 0;
+	*o = (struct outcome){ .vector = NATIVE_HANGS };
+	if (interp_run_to_fault(c, &fault)) {
+		o->vector = (int)fault.vector;
+		o->error = fault.has_error ? fault.error : 0;
+		o->cr2 = c->cr2;
+	}
+	ours_take(m);
+	/* the INT3 behind it, as native_signal() has it */
+	if (o->vector == EXC_BP) {
+		m->rip--;
+		o->vector = -1;
+	} else if ((o->vector == EXC_PF || o->vector == EXC_GP) &&
+	    m->rip - INSN_AT >= r->len) {
+		o->vector = -1;
+	}
+}
+
+static void
+run_rows(unsigned bits, unsigned runs)
+{
+	static struct machine start, ours, host;
+	static uint16_t ids[INSN_N];
+	unsigned n = 0, failed = 0, faults = 0, flags;
+
+	ours_mode(bits);
+	for (unsigned id = 0; id < INSN_N; id++)
+		if (fits_row(id, bits))
+			ids[n++] = (uint16_t)id;
+	form_fixed_addresses = true;
+	for (unsigned k = 0; k < runs; k++) {
+		struct instance plain = { .bits = bits };
+		struct difference d;
+		struct outcome o, h;
+		struct row r;
+
+		row_make(&r, bits, ids, n);
+		form_state(&plain, &start);
+		start.fp.mxcsr |= 0x1f80;
+		memcpy(&ours, &start, sizeof ours);
+		memcpy(&host, &start, sizeof host);
+		native_run(r.b, r.len, bits, &host, &h);
+		ours_run_row(&r, &ours, &o);
+		faults += h.vector >= 0;
+		/* flags that the last ones left undefined; at a fault it is
+		 * not known which was the last */
+		flags = h.vector >= 0 ? FLAGS_ARITH : r.undefined;
+		host.rflags = (host.rflags & ~(uint64_t)flags) |
+		    (ours.rflags & flags);
+		r.last.i.id = INSN_NOP;
+		r.last.bits = bits;
+		if (compare(&r.last, &ours, &o, &host, &h, &d) &&
+		    failed++ < 10) {
+			printf("\n  %u ", bits);
+			for (unsigned b = 0; b < r.len; b++)
+				printf("%02x", r.b[b]);
+			printf(":%s", d.text);
+		}
+	}
+	form_fixed_addresses = false;
+	printf("\n%u bits: %u rows of %u forms (%u faults), %u differ\n", bits,
+	    runs, n, faults, failed);
+	failures += failed;
+}
+
 int
 main(void)
 {
@@ -634,6 +822,10 @@ main(void)
 	if (step_bench_init(&bench, "max", &err) < 0) {
 		printf("%s\n", err.text);
 		return 1;
+	}
+	if (!getenv("HOST_FORM")) {
+		run_rows(64, runs * 200);
+		run_rows(32, runs * 100);
 	}
 	run_all(64, runs);
 	run_all(32, runs);

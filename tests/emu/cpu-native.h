@@ -84,6 +84,7 @@ static struct native {
 	bool has_avx;
 	bool has_16;		/* 16-bit segments can be had */
 	uint64_t start;		/* RIP of the instruction */
+	unsigned len;
 	uint8_t *data;		/* DATA_AT's pages, all writable */
 } native;
 
@@ -167,7 +168,7 @@ native_signal(int sig, siginfo_t *info, void *context)
 	if (sig == SIGALRM) {
 		if (native.phase != NATIVE_RUN ||
 		    native.ticked != native.runs ||
-		    (uint64_t)g[REG_RIP] - native.start >= 16) {
+		    (uint64_t)g[REG_RIP] - native.start >= native.len) {
 			native.ticked = native.runs;
 			return;
 		}
@@ -192,7 +193,7 @@ native_signal(int sig, siginfo_t *info, void *context)
 		native.m->rip--;
 		o->vector = -1;
 	} else if ((o->vector == 14 || o->vector == 13) &&
-	    native.m->rip != native.start) {
+	    native.m->rip - native.start >= native.len) {
 		o->vector = -1;
 	}
 }
@@ -266,7 +267,7 @@ native_init(void)
 	return !setitimer(ITIMER_REAL, &tick, NULL);
 }
 
-/* Runs the instruction of len bytes at INSN_AT in m; changes m. */
+/* Runs the instruction (or several) of len bytes at INSN_AT in m; changes m. */
 static void
 native_run(const uint8_t *insn, unsigned len, unsigned bits, struct machine *m,
     struct outcome *o)
@@ -281,6 +282,7 @@ native_run(const uint8_t *insn, unsigned len, unsigned bits, struct machine *m,
 	native.m = m;
 	native.out = o;
 	native.bits = bits;
+	native.len = len;
 	native.runs++;
 	/* 64-bit code does not mind */
 	asm volatile("mov %0, %%ds; mov %0, %%es" : :
