@@ -27,7 +27,7 @@
 /* --- Native execution ------------------------------------------------------------ */
 
 #define AREA 1024
-#define MEM_SIZE 256
+#define MEM_SIZE 1152	/* an XSAVE area fits, aligned */
 /* One XSAVE area in its standard format. */
 struct area {
 	uint16_t fcw, fsw;
@@ -266,7 +266,7 @@ random_state(struct state *s)
 	s->flags = 0x202 | (any() & FLAGS_ARITH);
 	fill(s->mem, 64);
 	fill(s->mem + 64, 64);
-	fill(s->mem + 128, MEM_SIZE - 128);
+	fill(s->mem + 128, 128);
 	if (any() % 3 == 0)
 		fill80(s->mem + 64);
 }
@@ -297,6 +297,7 @@ to_cpu(struct cpu *c, const struct state *s)
 	c->fsw = s->a.fsw;
 	c->ftw = s->a.ftw;
 	c->mxcsr = s->a.mxcsr;
+	c->fip = c->fdp = c->fop = 0;
 	flags_put(&c->flags, s->flags);
 	memcpy(bench.ram + GUEST_MEM, s->mem, MEM_SIZE);
 }
@@ -351,9 +352,7 @@ is_ours(const struct insn *i)
 {
 	const struct insn_desc *d = &insn_descs[i->id];
 	static const char *const left[] = {
-		"x_fxsave", "x_fxrstor", "x_xsave", "x_xrstor", "x_xsaveopt",
-		"x_xsavec", "x_xgetbv", "x_xsetbv", "x_fnsave", "x_fnstenv",
-		"x_fldenv", "x_frstor", "x_sfence", "x_lfence", "x_mfence",
+		"x_xsetbv", "x_xgetbv", "x_sfence", "x_lfence", "x_mfence",
 		"x_prefetch", "x_movnti", "x_crc32", "x_popcnt", "x_pause",
 		"x_clflush",
 	};
@@ -366,7 +365,8 @@ is_ours(const struct insn *i)
 	case FEAT_FPU: case FEAT_MMX: case FEAT_SSE: case FEAT_SSE2:
 	case FEAT_SSE3: case FEAT_SSSE3: case FEAT_SSE41: case FEAT_SSE42:
 	case FEAT_AES: case FEAT_PCLMUL: case FEAT_SHA: case FEAT_AVX:
-	case FEAT_AVX2: case FEAT_FMA: case FEAT_F16C:
+	case FEAT_AVX2: case FEAT_FMA: case FEAT_F16C: case FEAT_FXSR:
+	case FEAT_XSAVE: case FEAT_XSAVEOPT: case FEAT_XSAVEC:
 		return true;
 	default:
 		return false;
@@ -382,6 +382,68 @@ is_x87(const struct insn *i)
 	    strcmp(insn_descs[i->id].exec, "x_fisttp") == 0);
 }
 
+/* Instructions that load or store state: what lies at p, so that it is mostly
+ * valid. */
+static bool
+is_state(const char *exec)
+{
+	return strstr(exec, "save") || strstr(exec, "rstor") ||
+	    strstr(exec, "env");
+}
+
+static void
+random_area(uint8_t *p, struct state *s, const char *exec)
+{
+	uint64_t header[8] = { any() & 7 };
+	unsigned k;
+
+	for (k = 0; k < 832; k += 32)
+		fill(p + k, 32);
+	for (k = 0; k < 8; k++)
+		fill80(p + 32 + 16 * k);
+	p[26] &= ~2;		/* AMD's MXCSR bit 17 */
+	if (any() % 8) {
+		p[26] = p[27] = 0;
+		p[25] |= open_too ? 0 : 0x1f;
+		p[24] |= open_too ? 0 : 0x80;
+	}
+	if (!open_too)
+		p[0] |= 0x3f;
+	p[1] &= 0x0f;
+	if ((p[1] & 3) == 1)
+		p[1] = 0;
+	if (any() % 2 && strstr(exec, "rstor"))
+		header[1] = 1ull << 63 | (any() % 4 ? 7 : any() & 7);
+	if (any() % 8 == 0)
+		header[any() % 8] |= 1ull << (any() % 2 ? 40 : 3);
+	memcpy(p + 512, header, 64);
+	s->gpr[RAX] = any() % 2 ? 7 : any() & 7;
+	s->gpr[RDX] = 0;
+	for (k = 0; k < 16; k++) {
+		if (s->a.fsw & 1)
+			memset(s->a.xmm[k], 0, 16);
+		if (s->a.fsw & 2)
+			memset(s->a.ymm[k], 0, 16);
+	}
+	if (any() % 2)
+		s->a.mxcsr = 0x1f80;
+}
+
+/* Pointers to the last instruction and its operand are not compared: which
+ * of them are kept differs. */
+static void
+blank_pointers(struct state *s, unsigned at, const char *exec, unsigned size)
+{
+	if (strstr(exec, "fnst") || !strcmp(exec, "x_fnsave"))
+		memset(s->mem + at + (size == 2 ? 6 : 12), 0,
+		    size == 2 ? 8 : 16);
+	else
+		memset(s->mem + at + 6, 0, 18);
+	/* AMD's MXCSR has a bit more. */
+	if (!strcmp(exec + 2, "fxsave") || !strncmp(exec + 2, "xsave", 5))
+		s->mem[at + 30] &= ~2;
+}
+
 /* C0, C2, C3 as far as the instruction defines them. */
 static unsigned
 defined_cc(const char *exec)
@@ -392,7 +454,7 @@ defined_cc(const char *exec)
 		    0 : 0x4500;
 	if (!strcmp(exec, "x_fxam") || !strncmp(exec, "x_fprem", 7) ||
 	    !strcmp(exec, "x_fldcw") || !strcmp(exec, "x_fnstsw") ||
-	    !strcmp(exec, "x_fnstcw"))
+	    !strcmp(exec, "x_fnstcw") || is_state(exec))
 		return 0x4500;
 	if (!strcmp(exec, "x_fsin") || !strcmp(exec, "x_fcos") ||
 	    !strcmp(exec, "x_fptan") || !strcmp(exec, "x_fsincos"))
@@ -483,6 +545,10 @@ compare(const struct insn *i, const struct state *before,
 				hex("  ours ", o->a.st[k], 10);
 			}
 		}
+		for (k = 0; k < MEM_SIZE; k++)
+			if (n->mem[k] != o->mem[k])
+				printf("  byte %u %02x: %02x %02x\n", k,
+				    before->mem[k], n->mem[k], o->mem[k]);
 		for (k = 0; k < 9; k++)
 			if (n->gpr[k] != o->gpr[k] && k != 4)
 				printf("  r%u %llx: %llx %llx\n", k,
@@ -539,6 +605,11 @@ try_form(const uint8_t *bytes, const struct insn *i, unsigned rounds)
 				before.a.xmm[2][k] &= k % wide ? 0 : 0x7c;
 				before.a.ymm[2][k] &= k % wide ? 0 : 0x7c;
 			}
+		if (is_state(exec)) {
+			/* RAX is where the mask is: memory is at RBX */
+			off = any() % 4 ? 64 : any() % 2 ? 80 : off;
+			random_area(before.mem + off, &before, exec);
+		}
 		base = off;
 		if (insn_descs[i->id].exec[2] == 'm' &&
 		    strstr(insn_descs[i->id].exec, "maskmov"))
@@ -569,6 +640,10 @@ try_form(const uint8_t *bytes, const struct insn *i, unsigned rounds)
 				n.gpr[i->base & 15] = GUEST_MEM + base;
 		}
 		ov = our_run(code, r % 2 && quick ? quick : generic, &o);
+		if (is_state(exec)) {
+			blank_pointers(&n, base, exec, i->size);
+			blank_pointers(&o, base, exec, i->size);
+		}
 		if (!compare(i, &before, &n, &o, nv, ov, text, i->len,
 		    r % 2 && quick ? "quick" : "generic"))
 			break;
@@ -588,7 +663,7 @@ try_bytes(const uint8_t *bytes, unsigned rounds)
 	try_form(bytes, &i, rounds);
 }
 
-/* ModRM bytes that are tried: registers 1 and 2, memory at RAX, both also
+/* ModRM bytes that are tried: registers 1 and 2, memory at RBX, both also
  * with the middle field as an opcode; [RAX + xmm2] for gathers. */
 static void
 try_modrm(uint8_t *p, unsigned at, bool group, unsigned rounds)
@@ -599,7 +674,7 @@ try_modrm(uint8_t *p, unsigned at, bool group, unsigned rounds)
 	for (reg = group ? 0 : 1; reg < (group ? 8 : 2); reg++) {
 		p[at] = 0xc2 | reg << 3;
 		try_bytes(p, rounds);
-		p[at] = reg << 3;
+		p[at] = reg << 3 | 3;	/* [RBX] */
 		try_bytes(p, rounds);
 	}
 }
@@ -633,7 +708,7 @@ legacy_forms(unsigned rounds)
 			p[at++] = map == 1 ? 0x38 : 0x3a;
 		p[at++] = op;
 		try_modrm(p, at, map == 0 && ((op >= 0x71 && op <= 0x73) ||
-		    op == 0xae), rounds);
+		    op == 0xae || op == 0xc7), rounds);
 	}
 }
 
@@ -680,9 +755,11 @@ x87_forms(unsigned rounds)
 
 	for (op = 0xd8; op < 0xe0; op++) {
 		for (modrm = 0; modrm < 8; modrm++) {
-			p[0] = op;
-			p[1] = modrm << 3;
+			p[0] = 0x66;
+			p[1] = op;
+			p[2] = modrm << 3 | 3;
 			try_bytes(p, rounds);
+			try_bytes(p + 1, rounds);
 		}
 		for (modrm = 0xc0; modrm < 0x100; modrm++) {
 			p[0] = op;
