@@ -10,7 +10,7 @@
 #include <cpuid.h>
 #include <pthread.h>
 
-#include "cpu/vec.h"
+#include "cpu/x87.h"
 
 #define MXCSR_FLAGS	0x3fu
 #define MXCSR_MASKS	0x1f80u
@@ -86,6 +86,7 @@ fp_leave(struct cpu *c)
 {
 	uint16_t fcw = 0x37f;
 
+	x87_sync(c);
 	c->mxcsr = fp_mxcsr(c);
 	vec_set_host_mxcsr(MXCSR_MASKS);
 	__asm__ volatile("fninit; fldcw %0" : : "m" (fcw));
@@ -106,6 +107,7 @@ fp_reset(struct cpu *c)
 	c->fcw = 0x40;
 	c->fsw = c->fop = 0;
 	c->ftw = 0xff;
+	c->x87_lazy = 0;
 	c->fip = c->fdp = 0;
 	c->fcs = c->fds = 0;
 	c->mxcsr = MXCSR_MASKS;

@@ -68,12 +68,44 @@ VEC_OP(packusdw, 0, k_packusdw)
 
 /* --- Shuffles ------------------------------------------------------------------------------ */
 
-/* Fields of imm8 as elements; the compiler cannot make these of an operand
- * known only now, so elements are picked one by one. */
+/* Which bytes PSHUFD, PSHUFLW, PSHUFHW take for each imm8, for PSHUFB: these
+ * have no form with a variable. */
+#define FIELD_D(imm, n) ((imm) >> 2 * (n) & 3)
+#define BYTES_D(imm, n)							\
+	4 * FIELD_D(imm, n), 4 * FIELD_D(imm, n) + 1,			\
+	4 * FIELD_D(imm, n) + 2, 4 * FIELD_D(imm, n) + 3
+#define BYTES_W(imm, n, base)						\
+	(base) + 2 * FIELD_D(imm, n), (base) + 2 * FIELD_D(imm, n) + 1
+#define WORDS(imm, base)						\
+	BYTES_W(imm, 0, base), BYTES_W(imm, 1, base),			\
+	BYTES_W(imm, 2, base), BYTES_W(imm, 3, base)
+#define ROW_D(i) { BYTES_D(i, 0), BYTES_D(i, 1), BYTES_D(i, 2), BYTES_D(i, 3) }
+#define ROW_L(i) { WORDS(i, 0), 8, 9, 10, 11, 12, 13, 14, 15 }
+#define ROW_H(i) { 0, 1, 2, 3, 4, 5, 6, 7, WORDS(i, 8) }
+#define ROWS4(R, i) R(i), R((i) + 1), R((i) + 2), R((i) + 3)
+#define ROWS16(R, i) ROWS4(R, i), ROWS4(R, (i) + 4), ROWS4(R, (i) + 8),	\
+	ROWS4(R, (i) + 12)
+#define ROWS64(R, i) ROWS16(R, i), ROWS16(R, (i) + 16),			\
+	ROWS16(R, (i) + 32), ROWS16(R, (i) + 48)
+#define ROWS(R) { ROWS64(R, 0), ROWS64(R, 64), ROWS64(R, 128), ROWS64(R, 192) }
+static const uint8_t take_d[256][16] __attribute__((aligned(16))) = ROWS(ROW_D);
+static const uint8_t take_l[256][16] __attribute__((aligned(16))) = ROWS(ROW_L);
+static const uint8_t take_h[256][16] __attribute__((aligned(16))) = ROWS(ROW_H);
+
+VEC_INLINE __m128i
+take(__m128i v, const uint8_t *row)
+{
+	__asm__("pshufb %1, %0" : "+x" (v) : "x" (vec_load(row)));
+	return v;
+}
+
+/* Without SSSE3 elements are picked one by one. */
 KERNEL(pshufd)
 {
 	union vec y = { b };
 
+	if (likely(vec_host & HOST_SSSE3))
+		return take(b, take_d[imm & 0xff]);
 	return _mm_set_epi32((int)y.d[imm >> 6 & 3], (int)y.d[imm >> 4 & 3],
 	    (int)y.d[imm >> 2 & 3], (int)y.d[imm & 3]);
 }
@@ -83,6 +115,10 @@ KERNEL(shufps)
 {
 	union vec x = { a }, y = { b };
 
+	if (likely(vec_host & HOST_SSSE3))
+		return _mm_castpd_si128(_mm_shuffle_pd(
+		    _mm_castsi128_pd(take(a, take_d[imm & 0xff])),
+		    _mm_castsi128_pd(take(b, take_d[imm & 0xff])), 2));
 	return _mm_set_epi32((int)y.d[imm >> 6 & 3], (int)y.d[imm >> 4 & 3],
 	    (int)x.d[imm >> 2 & 3], (int)x.d[imm & 3]);
 }
@@ -92,6 +128,8 @@ KERNEL(pshuflw)
 {
 	union vec y = { b }, r = { b };
 
+	if (likely(vec_host & HOST_SSSE3))
+		return take(b, take_l[imm & 0xff]);
 	r.w[0] = y.w[imm & 3];
 	r.w[1] = y.w[imm >> 2 & 3];
 	r.w[2] = y.w[imm >> 4 & 3];
@@ -102,6 +140,8 @@ KERNEL(pshufhw)
 {
 	union vec y = { b }, r = { b };
 
+	if (likely(vec_host & HOST_SSSE3))
+		return take(b, take_h[imm & 0xff]);
 	r.w[4] = y.w[4 + (imm & 3)];
 	r.w[5] = y.w[4 + (imm >> 2 & 3)];
 	r.w[6] = y.w[4 + (imm >> 4 & 3)];

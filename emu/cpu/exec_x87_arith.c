@@ -2,97 +2,85 @@
 /*
  * exec_x87_arith.c - x87 arithmetic, compares, transcendental functions
  *
- * See x87.h for how the host does them.  Every operation exists twice, for
- * exceptions masked (quick) and open.
+ * See x87.h for how the host does them.  Every operation exists twice, quick
+ * with exceptions masked and with the status word, open or not.
  */
 #include "cpu/x87.h"
 
 /* d = a op b: the status word after it.  b is an f80 or what memory held. */
-typedef uint16_t operation(const struct cpu *, f80 *d, const f80 *a,
-    const void *b);
+typedef uint16_t operation(void *d, const void *a, const void *b);
+/* The same without. */
+typedef void silent(f80 *d, const f80 *a, const void *b);
 
 /* --- Add, subtract, multiply, divide ----------------------------------------------------- */
 
 /*
  * The opcode bytes are given in numbers: in the assembler's AT&T syntax the
  * names of FSUB and FSUBR between registers are not always what they seem.
- * pop: DE E9 is st(1) = st(1) - st(0), pop; open: D8 E1 is st(0) -= st(1).
+ * quick: DE E9 is st(1) = st(1) - st(0), pop; the other: D8 E1 is st(0) -=
+ * st(1).
  */
 #define MASKED_ST(name, bytes)						\
-	VEC_INLINE uint16_t						\
-	name##_st(const struct cpu *c, f80 *d, const f80 *a, const void *b) \
+	VEC_INLINE void							\
+	name##_st(f80 *d, const f80 *a, const void *b)			\
 	{								\
-		uint16_t sw;						\
-									\
-		__asm__ volatile("fldt %2; fldt %3; .byte " bytes	\
-		    "; fnstsw %0; fstpt %1"				\
-		    : "=a" (sw), "=m" (*d)				\
-		    : "m" (*a), "m" (*(const f80 *)b));			\
-		return sw;						\
+		__asm__ volatile("fldt %1; fldt %2; .byte " bytes "; fstpt %0" \
+		    : "=m" (*d) : "m" (*a), "m" (*(const f80 *)b));	\
 	}
-#define OPEN_ST(name, bytes)						\
+#define STATUS_ST(name, bytes)						\
 	static uint16_t							\
-	name##_st_open(const struct cpu *c, f80 *d, const f80 *a,	\
-	    const void *b)						\
+	name##_st_status(void *d, const void *a, const void *b)		\
 	{								\
 		uint16_t sw;						\
 									\
 		__asm__ volatile("fldt %3; fldt %2; .byte " bytes	\
 		    "; fnstsw %0; fnclex; fstpt %1; fstp %%st"		\
-		    : "=a" (sw), "=m" (*d)				\
-		    : "m" (*a), "m" (*(const f80 *)b));			\
+		    : "=a" (sw), "=m" (*(f80 *)d)			\
+		    : "m" (*(const f80 *)a), "m" (*(const f80 *)b));	\
 		return sw;						\
 	}
 #define WITH_MEM(name, suffix, insn, type)				\
-	VEC_INLINE uint16_t						\
-	name##_##suffix(const struct cpu *c, f80 *d, const f80 *a,	\
-	    const void *b)						\
+	VEC_INLINE void							\
+	name##_##suffix(f80 *d, const f80 *a, const void *b)		\
 	{								\
-		uint16_t sw;						\
-									\
-		__asm__ volatile("fldt %2; " insn " %3; fnstsw %0; fstpt %1" \
-		    : "=a" (sw), "=m" (*d)				\
-		    : "m" (*a), "m" (*(const type *)b));		\
-		return sw;						\
+		__asm__ volatile("fldt %1; " insn " %2; fstpt %0"	\
+		    : "=m" (*d) : "m" (*a), "m" (*(const type *)b));	\
 	}								\
 	static uint16_t							\
-	name##_##suffix##_open(const struct cpu *c, f80 *d, const f80 *a, \
-	    const void *b)						\
+	name##_##suffix##_status(void *d, const void *a, const void *b)	\
 	{								\
 		uint16_t sw;						\
 									\
 		__asm__ volatile("fldt %2; " insn			\
 		    " %3; fnstsw %0; fnclex; fstpt %1"			\
-		    : "=a" (sw), "=m" (*d)				\
-		    : "m" (*a), "m" (*(const type *)b));		\
+		    : "=a" (sw), "=m" (*(f80 *)d)			\
+		    : "m" (*(const f80 *)a), "m" (*(const type *)b));	\
 		return sw;						\
 	}
 
 /* Everything out of the way: stops, empty registers, open exceptions. */
 static __attribute__((noinline)) void
 binary_slow(struct cpu *c, const struct insn *i, unsigned to, const void *b,
-    bool b_empty, operation *masked, operation *open, bool pop)
+    bool b_empty, operation *status, bool pop)
 {
 	f80 *a = x87_st(c, to), r;
 	uint16_t sw;
 
+	x87_sync(c);
 	if (x87_empty(c, to) || b_empty) {
 		if (!x87_underflow(c, i))
 			return;
 		x87_indefinite(a);
 		c->ftw |= (uint8_t)(1u << x87_phys(c, to));
-	} else if (c->fp_stop & FP_OPEN_X87) {
+	} else {
 		x87_open_begin(c);
-		sw = open(c, &r, a, b);
+		sw = status(&r, a, b);
 		x87_open_end(c);
 		x87_clear_c1(c);
 		x87_raise(c, i, sw & (SW_FLAGS | SW_C1));
 		if (x87_prevented(c, sw))
 			return;
 		memcpy(a, &r, 10);
-	} else {
-		sw = masked(c, a, a, b);
-		x87_flags(c, sw, SW_C1);
 	}
 	if (pop)
 		x87_pop(c);
@@ -100,8 +88,8 @@ binary_slow(struct cpu *c, const struct insn *i, unsigned to, const void *b,
 
 /* fop st(to), st(from) */
 VEC_INLINE void
-binary_st(struct cpu *c, const struct insn *i, operation *masked,
-    operation *open, bool pop)
+binary_st(struct cpu *c, const struct insn *i, silent *f, operation *status,
+    bool pop)
 {
 	unsigned to = i->opd[0].off, from = i->opd[1].off;
 	unsigned pt = x87_phys(c, to), pf = x87_phys(c, from);
@@ -112,11 +100,13 @@ binary_st(struct cpu *c, const struct insn *i, operation *masked,
 		x87_check(c, i);
 		x87_note(c, i);
 		binary_slow(c, i, to, x87_at(c, pf), x87_empty(c, from),
-		    masked, open, pop);
+		    status, pop);
 	} else {
-		c->fip = insn_rip(c, i);
-		x87_flags(c, masked(c, x87_at(c, pt), x87_at(c, pt),
-		    x87_at(c, pf)), SW_C1);
+		x87_note(c, i);
+		x87_later(c, status, x87_at(c, pt));
+		_mm_store_si128((__m128i *)c->x87_last.b,
+		    vec_load(x87_at(c, pf)));
+		f(x87_at(c, pt), x87_at(c, pt), x87_at(c, pf));
 		if (pop)
 			x87_pop(c);
 	}
@@ -125,28 +115,28 @@ binary_st(struct cpu *c, const struct insn *i, operation *masked,
 
 /* fop st(0), memory of n bytes */
 VEC_INLINE void
-binary_mem(struct cpu *c, const struct insn *i, unsigned n,
-    operation *masked, operation *open)
+binary_mem(struct cpu *c, const struct insn *i, unsigned n, silent *f,
+    operation *status)
 {
-	uint64_t lin;
 	const void *p;
 
 	if (unlikely(c->fp_stop & X87_STOPS))
 		x87_refuse(c, i);
-	lin = cpu_linear(c, i, n, TLB_READ);
-	p = vec_at(c, i, lin, n);
+	p = vec_at(c, i, cpu_linear(c, i, n, TLB_READ), n);
 	x87_note_mem(c, i);
-	if (unlikely(c->fp_stop & FP_OPEN_X87) || unlikely(x87_empty(c, 0)))
-		binary_slow(c, i, 0, p, false, masked, open, false);
-	else
-		x87_flags(c, masked(c, x87_st(c, 0), x87_st(c, 0), p),
-		    SW_C1);
+	if (unlikely(c->fp_stop & FP_OPEN_X87) || unlikely(x87_empty(c, 0))) {
+		binary_slow(c, i, 0, p, false, status, false);
+	} else {
+		x87_later(c, status, x87_st(c, 0));
+		memcpy(c->x87_last.b, p, n);
+		f(x87_st(c, 0), x87_st(c, 0), p);
+	}
 	CPU_NEXT(c, i);
 }
 
 #define BINARY(name, popping, plain, iname)				\
 	MASKED_ST(name, popping)					\
-	OPEN_ST(name, plain)						\
+	STATUS_ST(name, plain)						\
 	WITH_MEM(name, m32, #name "s", struct m4)				\
 	WITH_MEM(name, m64, #name "l", struct m8)				\
 	WITH_MEM(name, i16, #iname "s", struct m2)			\
@@ -154,27 +144,27 @@ binary_mem(struct cpu *c, const struct insn *i, unsigned n,
 	static __attribute__((noinline)) void				\
 	name##_mem64(struct cpu *c, const struct insn *i)		\
 	{								\
-		binary_mem(c, i, 8, name##_m64, name##_m64_open);	\
+		binary_mem(c, i, 8, name##_m64, name##_m64_status);	\
 	}								\
 	static __attribute__((noinline)) void				\
 	name##_mem32(struct cpu *c, const struct insn *i)		\
 	{								\
-		binary_mem(c, i, 4, name##_m32, name##_m32_open);	\
+		binary_mem(c, i, 4, name##_m32, name##_m32_status);	\
 	}								\
 	static __attribute__((noinline)) void				\
 	name##_int16(struct cpu *c, const struct insn *i)		\
 	{								\
-		binary_mem(c, i, 2, name##_i16, name##_i16_open);	\
+		binary_mem(c, i, 2, name##_i16, name##_i16_status);	\
 	}								\
 	static __attribute__((noinline)) void				\
 	name##_int32(struct cpu *c, const struct insn *i)		\
 	{								\
-		binary_mem(c, i, 4, name##_i32, name##_i32_open);	\
+		binary_mem(c, i, 4, name##_i32, name##_i32_status);	\
 	}								\
 	static __attribute__((noinline)) void				\
 	name##_stack(struct cpu *c, const struct insn *i)		\
 	{								\
-		binary_st(c, i, name##_st, name##_st_open, false);	\
+		binary_st(c, i, name##_st, name##_st_status, false);	\
 	}								\
 	void								\
 	x_##name(struct cpu *c, const struct insn *i)			\
@@ -197,7 +187,7 @@ binary_mem(struct cpu *c, const struct insn *i, unsigned n,
 	void								\
 	x_##name##p(struct cpu *c, const struct insn *i)		\
 	{								\
-		binary_st(c, i, name##_st, name##_st_open, true);	\
+		binary_st(c, i, name##_st, name##_st_status, true);	\
 	}
 BINARY(fadd, "0xde, 0xc1", "0xd8, 0xc1", fiadd)
 BINARY(fmul, "0xde, 0xc9", "0xd8, 0xc9", fimul)
@@ -244,6 +234,7 @@ static inline bool
 compare(struct cpu *c, const struct insn *i, const f80 *a, const void *b,
     bool empty, uint16_t (*how)(const f80 *, const void *), uint16_t *sw)
 {
+	x87_sync(c);
 	if (unlikely(empty)) {
 		*sw = SW_C0 | SW_C2 | SW_C3;
 		return x87_underflow(c, i);
@@ -330,7 +321,7 @@ ftst(struct cpu *c, const struct insn *i)
 }
 EXEC(x_ftst) { ftst(c, i); }
 
-/* To ZF PF CF; OF SF AF are cleared, C1 stays. */
+/* To ZF PF CF; OF SF AF are cleared, and C1 (AMD's leave it). */
 static __attribute__((noinline)) void
 comi_slow(struct cpu *c, const struct insn *i,
     uint16_t (*how)(const f80 *, const void *), bool pop)
@@ -341,6 +332,7 @@ comi_slow(struct cpu *c, const struct insn *i,
 
 	x87_check(c, i);
 	x87_note(c, i);
+	x87_clear_c1(c);
 	done = compare(c, i, x87_st(c, 0), x87_st(c, n), x87_empty(c, 0) ||
 	    x87_empty(c, n), how, &sw);
 	flags_put(&c->flags, (sw & SW_C3 ? FLAG_ZF : 0) |
@@ -357,7 +349,6 @@ comi_slow(struct cpu *c, const struct insn *i,
 		unsigned pn = x87_phys(c, i->opd[1].off);		\
 		unsigned need = 1u << p0 | 1u << pn;			\
 		bool z, p, cf;						\
-		uint16_t sw;						\
 									\
 		if (unlikely(c->fp_stop & X87_SLOW) ||			\
 		    unlikely((c->ftw & need) != need)) {		\
@@ -368,9 +359,9 @@ comi_slow(struct cpu *c, const struct insn *i,
 			    : "=@ccz" (z), "=@ccp" (p), "=@ccc" (cf)	\
 			    : "m" (*x87_at(c, p0)),			\
 			    "m" (*x87_at(c, pn)));			\
-			__asm__ volatile("fnstsw %0" : "=a" (sw));	\
-			c->fip = insn_rip(c, i);			\
-			c->fsw |= sw & SW_FLAGS;			\
+			x87_note(c, i);					\
+			x87_clear_c1(c);				\
+			c->x87_lazy |= X87_LAZY_FLAGS;			\
 			c->flags.res = !z;				\
 			c->flags.aux = (uint32_t)cf << 31 |		\
 			    (uint32_t)cf << 30 |			\
@@ -393,6 +384,7 @@ fxam(struct cpu *c, const struct insn *i)
 
 	x87_check(c, i);
 	x87_note(c, i);
+	x87_sync(c);
 	__asm__ volatile("fldt %1; fxam; fnstsw %0; fstp %%st" : "=a" (sw) :
 	    "m" (*x87_st(c, 0)));
 	if (x87_empty(c, 0))
@@ -448,6 +440,7 @@ unary(struct cpu *c, const struct insn *i, uint16_t (*f)(f80 *, const f80 *),
 
 	x87_check(c, i);
 	x87_note(c, i);
+	x87_sync(c);
 	if (x87_empty(c, 0)) {
 		c->fsw &= (uint16_t)~cc;
 		if (x87_underflow(c, i)) {
@@ -504,6 +497,7 @@ two(struct cpu *c, const struct insn *i,
 
 	x87_check(c, i);
 	x87_note(c, i);
+	x87_sync(c);
 	if (x87_empty(c, 0) || x87_empty(c, 1)) {
 		c->fsw &= (uint16_t)~(cc & SW_C2);
 		if (!x87_underflow(c, i))
@@ -566,6 +560,7 @@ split(struct cpu *c, const struct insn *i,
 
 	x87_check(c, i);
 	x87_note(c, i);
+	x87_sync(c);
 	if (x87_empty(c, 0) || !x87_empty(c, 7)) {
 		c->fsw &= (uint16_t)~cc;
 		if (x87_empty(c, 0) ? !x87_underflow(c, i) :

@@ -21,10 +21,27 @@ x87_refuse(struct cpu *c, const struct insn *i)
 }
 
 void
+x87_sync_now(struct cpu *c)
+{
+	uint16_t sw;
+	f80 d;
+
+	__asm__ volatile("fnstsw %0" : "=a" (sw));
+	c->fsw |= sw & SW_FLAGS;
+	if (c->x87_lazy & X87_LAZY_C1) {
+		sw = c->x87_last.run(&d, c->x87_last.a, c->x87_last.b);
+		c->fsw = (uint16_t)((c->fsw & ~SW_C1) | (sw & SW_C1));
+	}
+	c->x87_lazy = 0;
+}
+
+/* The caller has synchronised, or overwrites all. */
+void
 x87_set(struct cpu *c, uint16_t fcw, uint16_t fsw)
 {
 	uint16_t host;
 
+	c->x87_lazy = 0;
 	c->fcw = (fcw & 0x1f7f) | 0x40;
 	c->fsw = fsw & (uint16_t)~(SW_ES | SW_B);
 	if (fsw & ~fcw & SW_FLAGS)
@@ -56,7 +73,10 @@ bool
 x87_raise(struct cpu *c, const struct insn *i, unsigned sw)
 {
 	bool open = sw & ~c->fcw & SW_FLAGS;
-	uint16_t fop = open ? opcode_of(c, i) : 0;
+	uint16_t fop;
+
+	x87_sync(c);
+	fop = open ? opcode_of(c, i) : 0;
 
 	c->fsw |= (uint16_t)sw;
 	if (open) {
@@ -111,6 +131,7 @@ EXEC(x_fninit)
 EXEC(x_fnclex)
 {
 	check_present(c, i);
+	x87_sync(c);
 	x87_set(c, c->fcw, c->fsw & (uint16_t)~(SW_FLAGS | SW_SF));
 }
 
@@ -126,12 +147,14 @@ EXEC(x_fldcw)
 
 	x87_check(c, i);
 	v = cpu_load16(c, i, cpu_linear(c, i, 2, TLB_READ));
+	x87_sync(c);
 	x87_set(c, v, c->fsw);
 }
 
 EXEC(x_fnstsw)
 {
 	check_present(c, i);
+	x87_sync(c);
 	if (i->opd[0].kind == OPD_GPR)
 		gpr_put16(c, i->opd[0].off, c->fsw);
 	else
@@ -285,6 +308,7 @@ fnstenv(struct cpu *c, const struct insn *i)
 
 	check_present(c, i);
 	lin = cpu_linear(c, i, env_size(i), TLB_WRITE);
+	x87_sync(c);
 	cpu_store_bytes(c, i, lin, env, put_env(c, i, env));
 	x87_set(c, c->fcw | 0x3f, c->fsw);
 }
@@ -311,6 +335,7 @@ fnsave(struct cpu *c, const struct insn *i)
 
 	check_present(c, i);
 	lin = cpu_linear(c, i, env_size(i) + 80, TLB_WRITE);
+	x87_sync(c);
 	n = put_env(c, i, area);
 	for (k = 0; k < 8; k++)
 		memcpy(area + n + 10 * k, x87_st(c, k), 10);

@@ -18,6 +18,7 @@ load_slow(struct cpu *c, const struct insn *i, const void *p,
 	uint16_t sw;
 	f80 r;
 
+	x87_sync(c);
 	if (!x87_empty(c, 7)) {
 		if (x87_overflow(c, i))
 			x87_indefinite(x87_push(c));
@@ -63,8 +64,6 @@ CONVERT(fbld, "fbld", struct m10)
 	name(struct cpu *c, const struct insn *i)			\
 	{								\
 		const void *p;						\
-		uint16_t sw = 0;					\
-		f80 *d;							\
 									\
 		x87_check(c, i);					\
 		p = vec_mem(c, i, n, 1);				\
@@ -74,16 +73,11 @@ CONVERT(fbld, "fbld", struct m10)
 			load_slow(c, i, p, name##_convert);		\
 		} else {						\
 			x87_clear_c1(c);				\
-			d = x87_push(c);				\
 			if (flags)					\
-				__asm__ volatile(how			\
-				    " %2; fnstsw %0; fstpt %1"		\
-				    : "=a" (sw), "=m" (*d)		\
-				    : "m" (*(const type *)p));		\
-			else						\
-				__asm__ volatile(how " %1; fstpt %0"	\
-				    : "=m" (*d) : "m" (*(const type *)p)); \
-			c->fsw |= sw & SW_FLAGS;			\
+				c->x87_lazy = X87_LAZY_FLAGS;		\
+			__asm__ volatile(how " %1; fstpt %0"		\
+			    : "=m" (*x87_push(c))			\
+			    : "m" (*(const type *)p));			\
 		}							\
 		CPU_NEXT(c, i);						\
 	}
@@ -253,6 +247,7 @@ store(struct cpu *c, const struct insn *i, unsigned n, bool integer, bool pop,
 	uint16_t sw;
 
 	x87_check(c, i);
+	x87_sync(c);
 	lin = cpu_linear(c, i, n, TLB_WRITE);
 	if (x87_empty(c, 0)) {
 		cpu_probe(c, i, lin, n, TLB_WRITE);
@@ -283,11 +278,15 @@ store(struct cpu *c, const struct insn *i, unsigned n, bool integer, bool pop,
 
 /* The usual stores, quick. */
 #define QUICK_STORE(name, how, type, n)					\
+	static uint16_t							\
+	name##_status(void *d, const void *a, const void *b)		\
+	{								\
+		return name##_convert(d, a);				\
+	}								\
 	VEC_INLINE bool							\
 	name##_quick(struct cpu *c, const struct insn *i, bool pop)	\
 	{								\
 		uint64_t lin;						\
-		uint16_t sw;						\
 		void *p;						\
 									\
 		if (unlikely(c->fp_stop & X87_SLOW) ||			\
@@ -298,12 +297,11 @@ store(struct cpu *c, const struct insn *i, unsigned n, bool integer, bool pop,
 		p = tlb_find(c, lin, n, TLB_WRITE);			\
 		if (unlikely(!p))					\
 			return false;					\
-		__asm__ volatile("fldt %2; " how " %1; fnstsw %0"	\
-		    : "=a" (sw), "=m" (*(type *)p)			\
-		    : "m" (*x87_st(c, 0)));				\
+		x87_later(c, name##_status, x87_st(c, 0));		\
+		__asm__ volatile("fldt %1; " how " %0"			\
+		    : "=m" (*(type *)p) : "m" (*x87_st(c, 0)));		\
 		c->fip = insn_rip(c, i);				\
 		c->fdp = lin;						\
-		x87_flags(c, sw, SW_C1);				\
 		if (pop)						\
 			x87_pop(c);					\
 		return true;						\
@@ -491,8 +489,8 @@ turn(struct cpu *c, const struct insn *i, unsigned by)
 {
 	x87_check(c, i);
 	x87_note(c, i);
-	c->fsw = (uint16_t)((c->fsw & ~(SW_TOP | SW_C1)) |
-	    ((c->fsw + by) & SW_TOP));
+	x87_clear_c1(c);
+	c->fsw = (uint16_t)((c->fsw & ~SW_TOP) | ((c->fsw + by) & SW_TOP));
 }
 EXEC(x_fincstp) { turn(c, i, 0x0800); }
 EXEC(x_fdecstp) { turn(c, i, 0x3800); }

@@ -8,7 +8,7 @@
  * piece after all of the pieces have been probed.  XINUSE is exact: a
  * component is in use when it differs from its initial state.
  */
-#include "cpu/vec.h"
+#include "cpu/x87.h"
 
 #define MXCSR_INIT	0x1f80u
 #define MXCSR_MASK	0xffffu
@@ -174,6 +174,7 @@ fxsave(struct cpu *c, const struct insn *i)
 	uint64_t lin;
 
 	check_x87(c, i);
+	x87_sync(c);
 	lin = area_at(c, i, 512, 16, TLB_WRITE);
 	put_x87(c, area, i->id == INSN_FXSAVE64_M);
 	put_mxcsr(c, area);
@@ -239,12 +240,14 @@ static __attribute__((noinline)) void
 xsave(struct cpu *c, const struct insn *i, bool wide, bool optimise,
     bool compact)
 {
-	uint64_t rfbm, use = xsave_in_use(c), put, lin, header[2];
+	uint64_t rfbm, use, put, lin, header[2];
 	uint8_t area[AREA_END];
 	unsigned n = 16 * vec_count(c);
 	bool mxcsr;
 
 	check_xsave(c, i);
+	x87_sync(c);
+	use = xsave_in_use(c);
 	rfbm = requested(c);
 	lin = area_at(c, i, xsave_size(c->xcr0), 64, TLB_WRITE);
 	if (compact && fp_mxcsr(c) != MXCSR_INIT)
@@ -344,6 +347,7 @@ EXEC(x_xgetbv)
 		cpu_ud(c, i);
 	if (which > 1)
 		cpu_gp(c, i, 0);
+	x87_sync(c);
 	v = which ? c->xcr0 & xsave_in_use(c) : c->xcr0;
 	gpr_put32(c, RAX * 8, (uint32_t)v);
 	gpr_put32(c, RDX * 8, (uint32_t)(v >> 32));

@@ -132,6 +132,11 @@ struct cpu {
 	uint16_t fcs, fds;
 	uint32_t mxcsr;		/* its flags: the host's register has more, fp.h */
 	uint8_t fp_stop;	/* FP_STOP_*: why vector code cannot just run */
+	uint8_t x87_lazy;	/* X87_LAZY_*: what fsw does not have yet */
+	struct {		/* of the last x87 operation: x87.h */
+		uint8_t a[16], b[16];
+		uint16_t (*run)(void *d, const void *a, const void *b);
+	} x87_last __attribute__((aligned(16)));
 	uint8_t scratch[64] __attribute__((aligned(32))); /* an operand's bytes */
 
 	/* --- system --- */

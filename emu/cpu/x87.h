@@ -6,8 +6,15 @@
  * operands into the host's empty stack, runs the host's instruction and stores
  * the result, so between two handlers the host's stack is empty with TOP 0.
  * The host's control word is the guest's with all exceptions masked, and its
- * flags gather since the guest's were last cleared: a handler takes them over
- * (x87_flags) after each operation that can raise any.
+ * flags gather since the guest's were last cleared.
+ *
+ * To ask the host for its status word costs more than an addition, so quick
+ * handlers leave that for later: X87_LAZY_FLAGS says that the host may have
+ * flags that cpu.fsw lacks, X87_LAZY_C1 that C1 is not known either.  The
+ * host's is lost by then (storing the result cleared it), so the operation is
+ * noted with copies of its operands and done again if anybody wants to know.
+ * Whoever reads the flags or C1, changes the control word or clears the host's
+ * flags calls x87_sync() first.
  *
  * With exceptions unmasked ("open", FP_OPEN_X87) the operation runs under the
  * guest's own control word.  x87 exceptions wait for the next instruction that
@@ -90,6 +97,26 @@ x87_push(struct cpu *c)
 	return x87_at(c, phys);
 }
 
+#define X87_LAZY_FLAGS	1u
+#define X87_LAZY_C1	2u
+void x87_sync_now(struct cpu *);	/* exec_x87_env.c */
+VEC_INLINE void
+x87_sync(struct cpu *c)
+{
+	if (c->x87_lazy)
+		x87_sync_now(c);
+}
+
+/* An operation is about to be done that may set flags and C1. */
+VEC_INLINE void
+x87_later(struct cpu *c, uint16_t (*run)(void *, const void *, const void *),
+    const void *a)
+{
+	c->x87_lazy = X87_LAZY_FLAGS | X87_LAZY_C1;
+	c->x87_last.run = run;
+	_mm_store_si128((__m128i *)c->x87_last.a, vec_load(a));
+}
+
 /* Of a host status word: flags are added, C1 (and more of CC) replaced. */
 VEC_INLINE void
 x87_flags(struct cpu *c, uint16_t sw, unsigned cc)
@@ -101,6 +128,7 @@ VEC_INLINE void
 x87_clear_c1(struct cpu *c)
 {
 	c->fsw &= (uint16_t)~SW_C1;
+	c->x87_lazy &= X87_LAZY_FLAGS;
 }
 
 /* --- Slow matters (exec_x87_env.c) -------------------------------------------------- */
@@ -162,6 +190,7 @@ x87_indefinite(f80 *v)
 static inline void
 x87_open_begin(struct cpu *c)
 {
+	x87_sync(c);
 	__asm__ volatile("fnclex; fldcw %0" : : "m" (c->fcw));
 }
 static inline void

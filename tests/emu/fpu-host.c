@@ -484,6 +484,8 @@ compare(const struct insn *i, const struct state *before,
 	bool same = nv == ov, x87 = is_x87(i);
 	uint32_t mx;
 
+	if (x87 && strstr(d->exec, "comi") && !strstr(d->exec, "ficom"))
+		cc &= ~0x200u;		/* SDM clears C1, AMD's do not */
 	if (nv >= 0)
 		cc &= ~0x4700u;
 	for (k = 0; k < 16; k++) {
