@@ -26,7 +26,8 @@ static void code_written(void *opaque, uint64_t frame, uint64_t lines)
 
 static void begin(uint64_t size)
 {
-	static const struct mem_listener l = { changed, code_written, NULL };
+	static const struct mem_listener l = { .changed = changed,
+		.code_written = code_written };
 	struct error err;
 
 	board = board_new(&err);
