@@ -198,30 +198,43 @@ BINARY(fdivr, "0xde, 0xf1", "0xd8, 0xf9", fidivr)
 
 /* --- Compares: C3 C2 C0 ------------------------------------------------------------------- */
 
-/* The operands stay on the host's stack until the flags are cleared, so that
- * masked and open are one. */
-#define COMPARE_ST(name)						\
+/* The operands stay on the host's stack until the status word is known; clear
+ * is what an exception that is open takes. */
+typedef uint16_t comparison(const f80 *a, const void *b);
+#define COMPARE(name, how, type, clear)					\
 	static uint16_t							\
-	name##_st(const f80 *a, const void *b)				\
+	name(const f80 *a, const void *b)				\
 	{								\
 		uint16_t sw;						\
 									\
-		__asm__ volatile("fldt %2; fldt %1; " #name		\
-		    " %%st(1); fnstsw %0; fnclex; fstp %%st; fstp %%st"	\
-		    : "=a" (sw) : "m" (*a), "m" (*(const f80 *)b));	\
-		return sw;						\
-	}
-#define COMPARE_MEM(name, suffix, insn, type)				\
-	static uint16_t							\
-	name##_##suffix(const f80 *a, const void *b)			\
-	{								\
-		uint16_t sw;						\
-									\
-		__asm__ volatile("fldt %1; " insn			\
-		    " %2; fnstsw %0; fnclex; fstp %%st"			\
+		__asm__ volatile("fldt %1; " how			\
+		    " %2; fnstsw %0; " clear "fstp %%st"		\
 		    : "=a" (sw) : "m" (*a), "m" (*(const type *)b));	\
 		return sw;						\
 	}
+#define COMPARE_REG(name, how, clear)					\
+	static uint16_t							\
+	name(const f80 *a, const void *b)				\
+	{								\
+		uint16_t sw;						\
+									\
+		__asm__ volatile("fldt %2; fldt %1; " how		\
+		    " %%st(1); fnstsw %0; " clear "fstp %%st; fstp %%st" \
+		    : "=a" (sw) : "m" (*a), "m" (*(const f80 *)b));	\
+		return sw;						\
+	}
+#define COMPARE_ST(name)						\
+	COMPARE_REG(name##_st_quick, #name, "")				\
+	COMPARE_REG(name##_st_open, #name, "fnclex; ")			\
+	static comparison *const name##_st[2] = {			\
+		name##_st_quick, name##_st_open				\
+	};
+#define COMPARE_MEM(name, suffix, how, type)				\
+	COMPARE(name##_##suffix##_quick, how, type, "")			\
+	COMPARE(name##_##suffix##_open, how, type, "fnclex; ")		\
+	static comparison *const name##_##suffix[2] = {			\
+		name##_##suffix##_quick, name##_##suffix##_open		\
+	};
 COMPARE_ST(fcom)
 COMPARE_ST(fucom)
 COMPARE_MEM(fcom, m32, "fcoms", struct m4)
@@ -232,27 +245,28 @@ COMPARE_MEM(fcom, i32, "ficoml", struct m4)
 /* Into *sw C3 C2 C0 and flags; false: an exception is pending, no pops. */
 static inline bool
 compare(struct cpu *c, const struct insn *i, const f80 *a, const void *b,
-    bool empty, uint16_t (*how)(const f80 *, const void *), uint16_t *sw)
+    bool empty, comparison *const how[2], uint16_t *sw)
 {
-	x87_sync(c);
 	if (unlikely(empty)) {
 		*sw = SW_C0 | SW_C2 | SW_C3;
 		return x87_underflow(c, i);
 	}
 	if (unlikely(c->fp_stop & FP_OPEN_X87)) {
 		x87_open_begin(c);
-		*sw = how(a, b);
+		*sw = how[1](a, b);
 		x87_open_end(c);
 		return !x87_raise(c, i, *sw & SW_FLAGS);
 	}
-	*sw = how(a, b);
+	/* All that gathered before is in it, too. */
+	*sw = how[0](a, b);
 	x87_flags(c, *sw, 0);
+	c->x87_lazy = 0;
 	return true;
 }
 
 static void
 compare_cc(struct cpu *c, const struct insn *i, const void *b, bool empty,
-    uint16_t (*how)(const f80 *, const void *), unsigned pops)
+    comparison *const how[2], unsigned pops)
 {
 	const unsigned cc = SW_C0 | SW_C2 | SW_C3;
 	bool done;
@@ -268,7 +282,7 @@ compare_cc(struct cpu *c, const struct insn *i, const void *b, bool empty,
 
 static void
 compare_st(struct cpu *c, const struct insn *i, unsigned n,
-    uint16_t (*how)(const f80 *, const void *), unsigned pops)
+    comparison *const how[2], unsigned pops)
 {
 	x87_check(c, i);
 	x87_note(c, i);
@@ -324,7 +338,7 @@ EXEC(x_ftst) { ftst(c, i); }
 /* To ZF PF CF; OF SF AF are cleared, and C1 (AMD's leave it). */
 static __attribute__((noinline)) void
 comi_slow(struct cpu *c, const struct insn *i,
-    uint16_t (*how)(const f80 *, const void *), bool pop)
+    comparison *const how[2], bool pop)
 {
 	unsigned n = i->opd[1].off;
 	uint16_t sw;
@@ -416,26 +430,24 @@ sign(struct cpu *c, const struct insn *i, bool flip)
 EXEC(x_fchs) { sign(c, i, true); }
 EXEC(x_fabs) { sign(c, i, false); }
 
-/* st(0) = f(st(0)); the same code masked and open: what follows FNCLEX finds
- * nothing pending. */
-#define UNARY_ASM(name)							\
+/* st(0) = f(st(0)), with exceptions open; its flags alone. */
+#define UNARY_STATUS(name)						\
 	static uint16_t							\
-	name##_asm(f80 *d, const f80 *a)				\
+	name##_status(void *d, const void *a, const void *b)		\
 	{								\
 		uint16_t sw;						\
 									\
 		__asm__ volatile("fldt %2; " #name			\
 		    "; fnstsw %0; fnclex; fstpt %1"			\
-		    : "=a" (sw), "=m" (*d) : "m" (*a));			\
+		    : "=a" (sw), "=m" (*(f80 *)d)			\
+		    : "m" (*(const f80 *)a));				\
 		return sw;						\
 	}
 
 static __attribute__((noinline)) void
-unary(struct cpu *c, const struct insn *i, uint16_t (*f)(f80 *, const f80 *),
-    unsigned cc)
+unary_slow(struct cpu *c, const struct insn *i, operation *status, unsigned cc)
 {
 	f80 *a = x87_st(c, 0), r;
-	bool open = c->fp_stop & FP_OPEN_X87;
 	uint16_t sw;
 
 	x87_check(c, i);
@@ -449,47 +461,79 @@ unary(struct cpu *c, const struct insn *i, uint16_t (*f)(f80 *, const f80 *),
 		}
 		return;
 	}
-	if (open)
-		x87_open_begin(c);
-	sw = f(&r, a);
-	if (open)
-		x87_open_end(c);
+	x87_open_begin(c);
+	sw = status(&r, a, NULL);
+	x87_open_end(c);
 	c->fsw = (uint16_t)((c->fsw & ~(cc | SW_C1)) |
 	    (sw & (cc | SW_C1)));
 	x87_raise(c, i, sw & SW_FLAGS);
 	if (!x87_prevented(c, sw))
 		memcpy(a, &r, 10);
 }
-#define UNARY(name, cc)							\
-	UNARY_ASM(name)							\
-	EXEC(x_##name) { unary(c, i, name##_asm, cc); }
-UNARY(fsqrt, 0)
-UNARY(frndint, 0)
-UNARY(f2xm1, 0)
-UNARY(fsin, SW_C2)
-UNARY(fcos, SW_C2)
+#define UNARY(name)							\
+	UNARY_STATUS(name)						\
+	EXEC(x_##name)							\
+	{								\
+		f80 *a = x87_st(c, 0);					\
+									\
+		if (unlikely(c->fp_stop & X87_SLOW) ||			\
+		    unlikely(x87_empty(c, 0))) {			\
+			unary_slow(c, i, name##_status, 0);		\
+		} else {						\
+			x87_note(c, i);					\
+			x87_later(c, name##_status, a);			\
+			__asm__ volatile("fldt %0; " #name "; fstpt %0"	\
+			    : "+m" (*a));				\
+		}							\
+	}
+/* These say in C2 that the operand is out of range. */
+#define UNARY_C2(name)							\
+	UNARY_STATUS(name)						\
+	EXEC(x_##name)							\
+	{								\
+		f80 *a = x87_st(c, 0);					\
+		uint16_t sw;						\
+									\
+		if (unlikely(c->fp_stop & X87_SLOW) ||			\
+		    unlikely(x87_empty(c, 0))) {			\
+			unary_slow(c, i, name##_status, SW_C2);		\
+		} else {						\
+			x87_note(c, i);					\
+			__asm__ volatile("fldt %1; " #name		\
+			    "; fnstsw %0; fstpt %1"			\
+			    : "=a" (sw), "+m" (*a));			\
+			c->x87_lazy = 0;				\
+			x87_flags(c, sw, SW_C1 | SW_C2);		\
+		}							\
+	}
+UNARY(fsqrt)
+UNARY(frndint)
+UNARY(f2xm1)
+UNARY_C2(fsin)
+UNARY_C2(fcos)
 
 /* --- Two operands ------------------------------------------------------------------------------- */
 
 /* st(0) = f(st(0), st(1)), or with a pop st(1) = f(st(1), st(0)).  Whether
  * the host popped shows in its TOP: 6 with both there, 7 with one. */
-#define TWO_ASM(name, pops)						\
+#define TWO_STATUS(name)						\
 	static uint16_t							\
-	name##_asm(f80 *d, const f80 *st0, const f80 *st1)		\
+	name##_status(void *d, const void *st0, const void *st1)	\
 	{								\
 		uint16_t sw;						\
 									\
 		__asm__ volatile("fldt %3; fldt %2; " #name		\
 		    "; fnstsw %%ax; fnclex; fstpt %1;"			\
 		    "testl $0x800, %%eax; jnz 1f; fstp %%st; 1:"	\
-		    : "=a" (sw), "=m" (*d)				\
-		    : "m" (*st0), "m" (*st1) : "cc");			\
+		    : "=a" (sw), "=m" (*(f80 *)d)			\
+		    : "m" (*(const f80 *)st0), "m" (*(const f80 *)st1)	\
+		    : "cc");						\
 		return sw;						\
 	}
 
 static __attribute__((noinline)) void
-two(struct cpu *c, const struct insn *i,
-    uint16_t (*f)(f80 *, const f80 *, const f80 *), unsigned cc, bool pop)
+two_slow(struct cpu *c, const struct insn *i, operation *f, unsigned cc,
+    bool pop)
 {
 	bool open = c->fp_stop & FP_OPEN_X87;
 	f80 *d = x87_st(c, pop), r;
@@ -523,15 +567,40 @@ two(struct cpu *c, const struct insn *i,
 	if (pop)
 		x87_pop(c);
 }
-#define TWO(name, cc, pop)						\
-	TWO_ASM(name, pop)						\
-	EXEC(x_##name) { two(c, i, name##_asm, cc, pop); }
-TWO(fscale, 0, false)
-TWO(fprem, SW_CC, false)
-TWO(fprem1, SW_CC, false)
-TWO(fpatan, 0, true)
-TWO(fyl2x, 0, true)
-TWO(fyl2xp1, 0, true)
+#define REMAINDER(name)							\
+	TWO_STATUS(name)						\
+	EXEC(x_##name) { two_slow(c, i, name##_status, SW_CC, false); }
+/* drop: what leaves the host's stack empty after the result was taken. */
+#define TWO(name, pop, drop)						\
+	TWO_STATUS(name)						\
+	EXEC(x_##name)							\
+	{								\
+		unsigned p0 = x87_phys(c, 0), p1 = x87_phys(c, 1);	\
+		unsigned need = 1u << p0 | 1u << p1;			\
+									\
+		if (unlikely(c->fp_stop & X87_SLOW) ||			\
+		    unlikely((c->ftw & need) != need)) {		\
+			two_slow(c, i, name##_status, 0, pop);		\
+		} else {						\
+			x87_note(c, i);					\
+			x87_later(c, name##_status, x87_at(c, p0));	\
+			_mm_store_si128((__m128i *)c->x87_last.b,	\
+			    vec_load(x87_at(c, p1)));			\
+			__asm__ volatile("fldt %2; fldt %1; " #name	\
+			    "; fstpt %0" drop				\
+			    : "=m" (*x87_at(c, pop ? p1 : p0))		\
+			    : "m" (*x87_at(c, p0)),			\
+			    "m" (*x87_at(c, p1)));			\
+			if (pop)					\
+				x87_pop(c);				\
+		}							\
+	}
+TWO(fscale, false, "; fstp %%st")
+TWO(fpatan, true, "")
+TWO(fyl2x, true, "")
+TWO(fyl2xp1, true, "")
+REMAINDER(fprem)
+REMAINDER(fprem1)
 
 /* --- One operand, two results --------------------------------------------------------------------- */
 

@@ -250,6 +250,7 @@ xsave(struct cpu *c, const struct insn *i, bool wide, bool optimise,
 	use = xsave_in_use(c);
 	rfbm = requested(c);
 	lin = area_at(c, i, xsave_size(c->xcr0), 64, TLB_WRITE);
+	cpu_probe(c, i, lin, rfbm & XCR0_AVX ? AREA_END : AVX, TLB_WRITE);
 	if (compact && fp_mxcsr(c) != MXCSR_INIT)
 		use |= XCR0_SSE;
 	header[1] = rfbm | COMPACT;
@@ -264,7 +265,6 @@ xsave(struct cpu *c, const struct insn *i, bool wide, bool optimise,
 	put_mxcsr(c, area);
 	put_vec(c, area + XMM, 0);
 	put_vec(c, area + AVX, 16);
-	cpu_probe(c, i, lin, rfbm & XCR0_AVX ? AREA_END : AVX, TLB_WRITE);
 	if (put & XCR0_X87) {
 		cpu_store_bytes(c, i, lin, area, MXCSR);
 		cpu_store_bytes(c, i, lin + ST, area + ST, XMM - ST);
