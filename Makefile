@@ -72,7 +72,7 @@ endif
 # is a module.
 PACKAGES := zlib libzstd libdeflate json-c libedit liburing
 # Of tools that are not built without them, and of modules.
-TOOL_PKGS   := fuse3 gnutls
+TOOL_PKGS   := fuse3 gnutls libpng ncursesw libseccomp
 MODULE_PKGS := libnbd libcurl libssh librbd liblzma bzip2 nbdkit
 ALL_PKGS := $(PACKAGES) $(TOOL_PKGS) $(MODULE_PKGS)
 # Debian's bzip2 and librbd have no .pc file: they show by their headers.
@@ -111,6 +111,9 @@ ALL_CFLAGS = -std=gnu11 -pthread -fPIC -fno-semantic-interposition \
 	$(call have,libedit,HAVE_LIBEDIT) \
 	$(call have,liburing,HAVE_URING) \
 	$(call have,gnutls,HAVE_GNUTLS) \
+	$(call have,libpng,HAVE_PNG) \
+	$(call have,ncursesw,HAVE_CURSES) \
+	$(call have,libseccomp,HAVE_SECCOMP) \
 	$(call have,liblzma,HAVE_LZMA) \
 	$(call have,bzip2,HAVE_BZIP2) \
 	-DMODULE_DIR=\"$(LIBDIR)/cowbird\" \
@@ -298,6 +301,7 @@ $(foreach t,$(TOOLS),$(eval $(call tool,$t)))
 $(B)/bin/cowbird-io: LIBS := $(EDIT_LIBS)
 $(B)/bin/cowbird-nbd: LIBS := $(call pkg_libs,gnutls)
 $(B)/bin/cowbird-fuse: LIBS := $(call pkg_libs,fuse3)
+$(B)/bin/cowbird-emu: LIBS := $(call pkg_libs,libpng ncursesw libseccomp)
 
 # --- Tests ------------------------------------------------------------------
 
@@ -307,7 +311,8 @@ thread-tests: $(THREADED)
 tests thread-tests: $(MODULES)
 
 $(PROGRAMS): LIBS = $(shell $(PKG_CONFIG) --libs cunit || echo -lcunit) \
-	$(call pkg_libs,gnutls)
+	$(call pkg_libs,gnutls libpng ncursesw \
+	libseccomp)
 $(B)/tests/emu/cpu-decode: LIBS += $(call have_header,Zydis/Zydis.h,-lZydis)
 $(PROGRAMS): $(B)/tests/%: $(B)/obj/tests/%.o $(B)/tests/libsupport.a \
 		$(SERVE) $(EMU) $(CLI) $(LIB)

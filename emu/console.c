@@ -338,8 +338,7 @@ show_drives(struct console *c, control_line *line, void *arg)
 {
 	for (unsigned i = 0; i < c->config->drives; i++) {
 		const struct disk *disk = c->b.disk[i];
-		const struct opts *o = c->config->opts[i];
-		const char *file = o ? opts_get(o, "file") : NULL;
+		const char *file = c->config->drive[i].file;
 		char name[64], text[512];
 
 		drive_name(name, sizeof(name), &c->config->drive[i]);

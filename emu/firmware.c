@@ -30,6 +30,8 @@ struct firmware {
 	struct rom bios;
 	struct fw_cfg *fw;
 	struct load *load;	/* of the command line's kernel */
+	struct mc146818 *rtc;	/* NULL: the boot order stays */
+	const char *boot_order;
 	struct mem_region *area, *low, *high;
 };
 
@@ -86,10 +88,32 @@ firmware_free(struct firmware *f)
 	free(f);
 }
 
+static unsigned
+boot_code(char letter)
+{
+	static const char letters[] = "?acdn";
+	const char *at = letter ? strchr(letters, letter) : NULL;
+
+	return at ? at - letters : 0;
+}
+
+static void
+tell_boot_order(struct mc146818 *rtc, const char *order)
+{
+	if (!*order)
+		order = "cad";
+	mc146818_put(rtc, 0x3d, boot_code(order[0]) |
+	    boot_code(order[0] ? order[1] : 0) << 4);
+	mc146818_put(rtc, 0x38, order[0] && order[1] ?
+	    boot_code(order[2]) << 4 : 0);
+}
+
 void
 firmware_reset(struct firmware *f)
 {
 	fw_cfg_reset(f->fw);
+	if (f->rtc)
+		tell_boot_order(f->rtc, f->boot_order);
 }
 
 /* --- CMOS ------------------------------------------------------------------------ */
@@ -149,26 +173,6 @@ tell_translation(struct mc146818 *rtc, const struct piix3_ide *ide)
 	mc146818_put(rtc, 0x39, v);
 }
 
-static unsigned
-boot_code(char letter)
-{
-	static const char letters[] = "?acdn";
-	const char *at = letter ? strchr(letters, letter) : NULL;
-
-	return at ? at - letters : 0;
-}
-
-static void
-tell_boot_order(struct mc146818 *rtc, const char *order)
-{
-	if (!*order)
-		order = "cad";
-	mc146818_put(rtc, 0x3d, boot_code(order[0]) |
-	    boot_code(order[0] ? order[1] : 0) << 4);
-	mc146818_put(rtc, 0x38, order[0] && order[1] ?
-	    boot_code(order[2]) << 4 : 0);
-}
-
 static void
 tell_cmos(const struct machine_config *c, const struct firmware_board *b)
 {
@@ -191,7 +195,7 @@ tell_cmos(const struct machine_config *c, const struct firmware_board *b)
 		tell_disk(rtc, b->ide, 1);
 		tell_translation(rtc, b->ide);
 	}
-	tell_boot_order(rtc, c->boot_order);
+	tell_boot_order(rtc, *c->boot_once ? c->boot_once : c->boot_order);
 }
 
 /* --- fw_cfg ----------------------------------------------------------------------- */
@@ -277,8 +281,8 @@ tell_boot(struct fw_cfg *fw, const struct machine_config *c,
 	le16 wait;
 	le32 retry;
 
-	/* When nothing boots: never again. */
-	le32_put(&retry, UINT32_MAX);
+	/* When nothing boots; -1: never again. */
+	le32_put(&retry, c->reboot_ms);
 	if (fw_cfg_add_file(fw, "etc/boot-fail-wait", &retry, sizeof(retry),
 	    err) < 0)
 		return -err->code;
@@ -316,7 +320,7 @@ tell_tables(struct fw_cfg *fw, const struct machine_config *c,
 	};
 
 	memcpy(smbios.uuid, c->uuid, sizeof(smbios.uuid));
-	if (acpi_add(fw, &acpi, err) < 0)
+	if (!c->no_acpi && acpi_add(fw, &acpi, err) < 0)
 		return -err->code;
 	return smbios_add(fw, &smbios, err);
 }
@@ -330,6 +334,11 @@ firmware_tell(struct firmware *f, const struct machine_config *c,
 	struct fw_cfg *fw = f->fw;
 
 	tell_cmos(c, b);
+	/* The second start is another. */
+	if (*c->boot_once) {
+		f->rtc = b->rtc;
+		f->boot_order = c->boot_order;
+	}
 	if (fw_cfg_add(fw, FW_CFG_UUID, c->uuid, sizeof(c->uuid), err) < 0 ||
 	    fw_cfg_add64(fw, FW_CFG_RAM_SIZE, c->ram, err) < 0 ||
 	    fw_cfg_add16(fw, FW_CFG_NO_GRAPHIC, c->no_graphic,

@@ -257,14 +257,13 @@ unsigned
 inspect_code(const struct cpu_regs *r, uint64_t addr, const uint8_t *bytes,
     unsigned n, char *text, size_t size)
 {
+	bool real = !(r->cr0 & CR0_PE) || r->rflags & RFLAGS_VM;
 	enum decode_bits bits = is_long(r) ? DECODE_64 :
-	    r->cr0 & CR0_PE && !(r->rflags & RFLAGS_VM) &&
-	    r->seg[CS].attr & ATTR_DB ? DECODE_32 : DECODE_16;
-	struct cpu_features all;
+	    !real && r->seg[CS].attr & ATTR_DB ? DECODE_32 : DECODE_16;
+	struct cpu_features all = { real ? ~0ull : ~CPU_FEATURES_NO_VEX };
 	struct insn i;
 	unsigned len;
 
-	memset(&all, 0xff, sizeof(all));
 	len = decode(bytes, n, bits, false, 0, &all, &i);
 	if (len != DECODE_SHORT)
 		disasm(&i, bits, addr, text, size);

@@ -14,6 +14,7 @@
  */
 #include "machine.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -25,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "console.h"
 #include "dev/debug_exit.h"
 #include "dev/debugcon.h"
 #include "dev/hpet.h"
@@ -44,9 +46,12 @@
 #include "dev/port92.h"
 #include "dev/vga.h"
 #include "dev/virtio_blk.h"
+#include "dev/virtio_console.h"
+#include "dev/virtio_rng.h"
 #include "firmware.h"
 #include "image.h"
 #include "processors.h"
+#include "sandbox.h"
 
 enum { IRQ_TIMER = 0, IRQ_KEYBOARD = 1, IRQ_COM2 = 3,
 	IRQ_COM1 = 4, IRQ_FLOPPY = 6,
@@ -82,10 +87,10 @@ struct machine {
 	struct i82078 *floppy;
 	struct piix3_ide *ide;
 	struct i16550 *serial[MACHINE_SERIALS];
-	struct debugcon *debugcon;
+	struct debugcon *debugcon[MACHINE_DEBUGCONS];
 	struct debug_exit *debug_exit;
 	struct pc_testdev *pc_testdev;
-	struct chardev *chr[MACHINE_SERIALS + 1];
+	struct console *console;
 	struct disk *disk[MACHINE_DRIVES];
 	uint8_t devfn[MACHINE_DRIVES];	/* of those on virtio */
 
@@ -102,9 +107,9 @@ machine_defaults(struct machine_config *c)
 	*c = (struct machine_config){
 		.ram = 128 * MIB,
 		.cpus = 1,
-		.debugcon_port = 0x402,
 		.vga = true,
 		.boot_menu_ms = -1,
+		.reboot_ms = -1,
 		.rtc_start = time(NULL),
 		.rtc_host = true,
 	};
@@ -330,44 +335,51 @@ make_hpet(struct machine *m, struct error *err)
 }
 
 static int
-make_stream(struct machine *m, unsigned n, const struct chardev_config *c,
-    struct error *err)
-{
-	static const char *const label[MACHINE_SERIALS + 1] = { "serial0",
-		"serial1", "debugcon" };
-
-	if (c->kind == CHARDEV_NONE)
-		return 0;
-	m->chr[n] = chardev_new(m->board, c, label[n], err);
-	return m->chr[n] ? 0 : -err->code;
-}
-
-static int
 make_serial(struct machine *m, struct error *err)
 {
 	static const struct { uint16_t port; uint8_t irq; } at[] = {
 		{ 0x3f8, IRQ_COM1 }, { 0x2f8, IRQ_COM2 },
 	};
+	static const char *const label[] = { "serial0", "serial1" };
 	const struct machine_config *c = &m->config;
+	struct chardev *chr;
 
+	m->console = console_new(m->board, c, err);
+	if (!m->console)
+		return -err->code;
 	for (unsigned i = 0; i < MACHINE_SERIALS; i++) {
 		struct irq irq = piix3_isa_irq(m->piix3, at[i].irq);
 
-		if (make_stream(m, i, &c->serial[i], err) < 0)
+		chr = console_stream(m->console, &c->serial[i], label[i], err);
+		if (!chr && err->code)
 			return -err->code;
-		if (!m->chr[i])
+		if (!chr)
 			continue;
 		m->serial[i] = i16550_new(m->bus, m->board, at[i].port, &irq,
-		    m->chr[i], err);
+		    chr, err);
 		if (!m->serial[i])
 			return -err->code;
 	}
-	if (make_stream(m, MACHINE_SERIALS, &c->debugcon, err) < 0)
-		return -err->code;
-	if (m->chr[MACHINE_SERIALS]) {
-		m->debugcon = debugcon_new(m->bus, c->debugcon_port,
-		    m->chr[MACHINE_SERIALS], err);
-		if (!m->debugcon)
+	return 0;
+}
+
+static int
+make_debug(struct machine *m, struct error *err)
+{
+	static const char *const label[MACHINE_DEBUGCONS] = { "debugcon",
+		"debugcon1", "debugcon2", "debugcon3" };
+	const struct machine_config *c = &m->config;
+
+	for (unsigned i = 0; i < c->debugcons; i++) {
+		struct chardev *chr = console_stream(m->console,
+		    &c->debugcon[i].chr, label[i], err);
+
+		if (!chr)
+			return err->code ? -err->code : error_set(err, EINVAL,
+			    "a debug console needs a stream");
+		m->debugcon[i] = debugcon_new(m->bus, c->debugcon[i].port,
+		    chr, err);
+		if (!m->debugcon[i])
 			return -err->code;
 	}
 	if (c->debug_exit_port) {
@@ -392,8 +404,6 @@ make_testdevs(struct machine *m, struct error *err)
 		if (!m->pc_testdev)
 			return -err->code;
 	}
-	if (m->config.pci_testdev)
-		return pci_testdev_new(m->pci, PCI_ANY_SLOT, NULL, err);
 	return 0;
 }
 
@@ -412,9 +422,20 @@ static int
 make_virtio_disk(struct machine *m, unsigned n, struct error *err)
 {
 	const struct machine_drive *d = &m->config.drive[n];
-	struct virtio_blk_config c = { .disk = m->disk[n],
-		.serial = d->serial, .pci = { .slot = next_slot(m),
-		.id = d->id } };
+	struct virtio_blk_config c = {
+		.pci = { .slot = d->slot == MACHINE_ANY_SLOT ? next_slot(m) :
+		    d->slot, .id = d->device_id, .vectors = d->vectors,
+		    .disable_legacy = d->disable_legacy,
+		    .disable_modern = d->disable_modern },
+		.disk = m->disk[n], .serial = d->serial,
+		.queues = d->queues, .queue_size = d->queue_size,
+		.logical_block = d->logical_block,
+		.physical_block = d->physical_block,
+		.cylinders = d->cylinders, .heads = d->heads,
+		.sectors = d->sectors, .no_discard = d->no_discard,
+		.no_write_zeroes = d->no_write_zeroes,
+		.no_config_wce = d->no_config_wce,
+	};
 
 	if (virtio_blk_new(m->pci, m->board, m->mem, &c, err) < 0)
 		return -err->code;
@@ -442,10 +463,14 @@ make_disks(struct machine *m, struct error *err)
 		if (d->bus == DRIVE_IDE)
 			ide[d->index & 3] = (struct ide_config){
 			    .disk = m->disk[i], .cd = d->cd,
-			    .serial = d->serial };
+			    .serial = d->serial, .model = d->model,
+			    .firmware = d->firmware,
+			    .cylinders = d->cylinders, .heads = d->heads,
+			    .sectors = d->sectors };
 		else if (d->bus == DRIVE_FLOPPY)
 			floppy[d->index & 1] = m->disk[i];
-		else if (make_virtio_disk(m, i, err) < 0)
+		else if (d->bus == DRIVE_VIRTIO &&
+		    make_virtio_disk(m, i, err) < 0)
 			return -err->code;
 	}
 	if (piix3_ide_new(m->pci, m->bus, m->mem, 1, line, ide, &m->ide,
@@ -454,6 +479,70 @@ make_disks(struct machine *m, struct error *err)
 	m->floppy = i82078_new(m->bus, m->dma, piix3_isa_irq(m->piix3,
 	    IRQ_FLOPPY), floppy, err);
 	return m->floppy ? 0 : -err->code;
+}
+
+/* --- Other devices on PCI ------------------------------------------------------------ */
+
+static int
+make_rng(struct machine *m, const struct machine_device *d,
+    const struct virtio_pci_config *pci, struct error *err)
+{
+	struct virtio_rng_config c = { .pci = *pci,
+		.max_bytes = d->max_bytes, .period_ms = d->period_ms };
+
+	return virtio_rng_new(m->pci, m->board, m->mem, &c, err);
+}
+
+static int
+make_ports(struct machine *m, const struct machine_device *d,
+    const struct virtio_pci_config *pci, struct error *err)
+{
+	struct virtio_port_config port[MACHINE_PORTS];
+	struct virtio_console_config c = { .pci = *pci, .ports = port,
+		.n = d->ports, .max_ports = d->max_ports };
+
+	for (unsigned i = 0; i < d->ports; i++) {
+		const struct machine_port *p = &d->port[i];
+
+		port[i] = (struct virtio_port_config){ .console = p->console,
+			.name = p->name };
+		port[i].chr = console_stream(m->console, &p->chr, "console",
+		    err);
+		if (!port[i].chr && err->code)
+			return -err->code;
+	}
+	return virtio_console_new(m->pci, m->board, m->mem, &c, err);
+}
+
+static int
+make_devices(struct machine *m, struct error *err)
+{
+	for (unsigned i = 0; i < m->config.devices; i++) {
+		const struct machine_device *d = &m->config.device[i];
+		const struct virtio_pci_config pci = {
+			.slot = d->slot == MACHINE_ANY_SLOT ? PCI_ANY_SLOT :
+			    d->slot,
+			.id = d->id, .vectors = d->vectors,
+			.disable_legacy = d->disable_legacy,
+			.disable_modern = d->disable_modern,
+		};
+
+		switch (d->kind) {
+		case DEVICE_RNG:
+			if (make_rng(m, d, &pci, err) < 0)
+				return -err->code;
+			break;
+		case DEVICE_SERIAL:
+			if (make_ports(m, d, &pci, err) < 0)
+				return -err->code;
+			break;
+		case DEVICE_TESTDEV:
+			if (pci_testdev_new(m->pci, pci.slot, d->id, err) < 0)
+				return -err->code;
+			break;
+		}
+	}
+	return 0;
 }
 
 static int
@@ -465,6 +554,25 @@ tell_firmware(struct machine *m, struct error *err)
 
 	memcpy(b.devfn, m->devfn, sizeof(b.devfn));
 	return firmware_tell(m->firmware, &m->config, &b, err);
+}
+
+static int
+make_console(struct machine *m, struct error *err)
+{
+	struct console_board b = { .machine = m, .mem = m->mem, .pci = m->pci,
+		.processors = m->processors, .disk = m->disk,
+		.input = i8042_input(m->i8042) };
+
+	if (m->vga)
+		b.screen = vga_source(m->vga);
+	return console_start(m->console, &b, err);
+}
+
+/* All is open, and no thread is there yet that a guest could use. */
+static int
+close_in(struct machine *m, struct error *err)
+{
+	return m->config.sandbox ? sandbox_enter(m->config.sandbox, err) : 0;
 }
 
 /* --- Reset, stop and go: in the loop's thread ------------------------------------- */
@@ -595,9 +703,12 @@ machine_new(const struct machine_config *config, struct error *err)
 	if (make_core(m, err) < 0 || make_chipset(m, err) < 0 ||
 	    make_video(m, err) < 0 ||
 	    make_legacy(m, err) < 0 || make_hpet(m, err) < 0 ||
-	    make_serial(m, err) < 0 || make_disks(m, err) < 0 ||
+	    make_serial(m, err) < 0 ||
+	    make_debug(m, err) < 0 || make_disks(m, err) < 0 ||
+	    make_devices(m, err) < 0 ||
 	    make_testdevs(m, err) < 0 ||
 	    tell_firmware(m, err) < 0 ||
+	    make_console(m, err) < 0 || close_in(m, err) < 0 ||
 	    processors_make(m->processors, &events, err) < 0) {
 		machine_free(m, &ignored);
 		return NULL;
@@ -650,7 +761,8 @@ machine_free(struct machine *m, struct error *err)
 		processors_hold(m->processors);
 	pc_testdev_free(m->pc_testdev);
 	debug_exit_free(m->debug_exit);
-	debugcon_free(m->debugcon);
+	for (unsigned i = 0; i < MACHINE_DEBUGCONS; i++)
+		debugcon_free(m->debugcon[i]);
 	for (unsigned i = 0; i < MACHINE_SERIALS; i++)
 		i16550_free(m->serial[i]);
 	i82078_free(m->floppy);
@@ -662,8 +774,7 @@ machine_free(struct machine *m, struct error *err)
 	mc146818_free(m->rtc);
 	pci_bus_free(m->pci);
 	i8237_free(m->dma);
-	for (unsigned i = 0; i <= MACHINE_SERIALS; i++)
-		chardev_free(m->chr[i]);
+	console_free(m->console);
 	firmware_free(m->firmware);
 	mem_remove(m->no_video);
 	/* Engines follow the memory's layout to the end. */

@@ -3,318 +3,105 @@
  * options.c - the command line
  *
  * A table of options, long names with one dash or two; each has a function
- * that takes its value into the configuration.  Images are opened when all
- * has been read, so that a mistake later on the line leaves nothing behind.
+ * that takes its value into the configuration.  The table makes the parser and
+ * -help, and the manual page is held against it.  What the peers have and we
+ * have not stands in a table of its own: it is refused by name.
  */
 #include "options.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
-#include "base/opts.h"
-#include "cli/cli.h"
-#include "cpu/model.h"
+#include "cpu/step.h"
 #include "image.h"
+#include "options_impl.h"
 
-static void
-auto_opts(struct opts **o)
+/* --- Shared by the parts ------------------------------------------------------------ */
+
+struct opts *
+keep_opts(struct parser *p, struct error *err)
 {
-	opts_free(*o);
-}
-#define AUTO_OPTS __attribute__((cleanup(auto_opts)))
+	struct machine_config *c = p->c;
+	struct opts **more = realloc(c->opts, (c->opts_n + 1) *
+	    sizeof(*more)), *o;
 
-struct parser {
-	struct cli cli;
-	struct machine_config *c;
-	const char *name;		/* of the option at hand */
-	/* What -drive and its short forms say, in the order given. */
-	struct opts *line[MACHINE_DRIVES];
-	unsigned lines, serials;
-	bool done;			/* help was shown */
-};
-
-struct emu_option {
-	const char *name, *arg, *help;
-	int (*take)(struct parser *, const char *value, struct error *);
-};
-
-static int
-bad(struct parser *p, const char *value, struct error *err)
-{
-	return error_set(err, EINVAL, "-%s: '%s' is not supported", p->name,
-	    value);
-}
-
-/* --- Drives ----------------------------------------------------------------------- */
-
-static struct opts *
-new_line(struct parser *p, struct error *err)
-{
-	struct opts **l = &p->line[p->lines];
-
-	if (p->lines == MACHINE_DRIVES) {
-		error_set(err, EINVAL, "more than %d drives", MACHINE_DRIVES);
-		return NULL;
-	}
-	*l = opts_new();
-	if (!*l)
-		error_errno(err, ENOMEM, "-%s", p->name);
+	if (more)
+		c->opts = more;
+	o = more ? opts_new() : NULL;
+	if (o)
+		c->opts[c->opts_n++] = o;
 	else
-		p->lines++;
-	return *l;
+		error_errno(err, ENOMEM, "options");
+	return o;
 }
 
-static int
-take_drive(struct parser *p, const char *value, struct error *err)
-{
-	struct opts *o = new_line(p, err);
-
-	return o ? opts_parse(o, value, NULL, err) : -err->code;
-}
-
-/* -hda FILE and others: what they are short for. */
-static int
-short_drive(struct parser *p, const char *path, const char *text,
+struct opts *
+parse_opts(struct parser *p, const char *text, const char *implied,
     struct error *err)
 {
-	struct opts *o = new_line(p, err);
+	struct opts *o = keep_opts(p, err);
 
-	if (!o || opts_parse(o, text, NULL, err) < 0 ||
-	    opts_set(o, "file", path, err) < 0)
-		return -err->code;
-	return 0;
+	if (!o)
+		return NULL;
+	if ((*text == '{' ? opts_parse_json(o, text, err) :
+	    opts_parse(o, text, implied, err)) < 0)
+		return NULL;
+	return o;
 }
 
-static int
-take_disk(struct parser *p, const char *value, struct error *err)
+int
+all_taken(const struct opts *o, struct error *err)
 {
-	char text[32] = "if=ide,index=0";
+	const char *key = opts_unused(o);
 
-	text[13] += p->name[2] - 'a';
-	return short_drive(p, value, text, err);
+	return key ? error_set(err, EINVAL, "option '%s' is not supported",
+	    key) : 0;
 }
 
-static int
-take_cdrom(struct parser *p, const char *value, struct error *err)
+int
+take_number(struct opts *o, const char *key, uint64_t min, uint64_t max,
+    unsigned *v, struct error *err)
 {
-	return short_drive(p, value, "if=ide,index=2,media=cdrom", err);
-}
-
-static int
-take_floppy(struct parser *p, const char *value, struct error *err)
-{
-	char text[32] = "if=floppy,index=0";
-
-	text[16] += p->name[2] - 'a';
-	return short_drive(p, value, text, err);
-}
-
-static bool
-is_taken(const struct machine_config *c, enum drive_bus bus, unsigned index)
-{
-	for (unsigned i = 0; i < c->drives; i++) {
-		if (c->drive[i].bus == bus && c->drive[i].index == index)
-			return true;
-	}
-	return false;
-}
-
-static int
-drive_place(struct parser *p, struct opts *o, struct machine_drive *d,
-    struct error *err)
-{
-	static const char *const buses[] = { "ide", "floppy", "virtio", NULL };
-	static const char *const media[] = { "disk", "cdrom", NULL };
-	static const unsigned places[] = { 4, 2, MACHINE_DRIVES };
-	unsigned bus = DRIVE_IDE, medium = 0;
-	uint64_t index = UINT64_MAX;
-
-	if (opts_take_enum(o, "if", buses, &bus, err) < 0 ||
-	    opts_take_enum(o, "media", media, &medium, err) < 0 ||
-	    opts_take_u64(o, "index", &index, err) < 0)
-		return -err->code;
-	d->bus = bus;
-	d->cd = medium == 1;
-	if (index == UINT64_MAX) {
-		/* A CD-ROM's first choice is the secondary master. */
-		index = d->cd && bus == DRIVE_IDE ? 2 : 0;
-		while (index < places[bus] && is_taken(p->c, bus, index))
-			index++;
-	}
-	if (index >= places[bus] || is_taken(p->c, bus, index))
-		return error_set(err, EINVAL, "-drive: no place %llu on %s",
-		    (unsigned long long)index, buses[bus]);
-	d->index = index;
-	return 0;
-}
-
-static int
-drive_open(struct parser *p, struct opts *o, struct error *err)
-{
-	static const char *const discards[] = { "ignore", "off", "unmap", "on",
-		NULL };
-	struct machine_drive *d = &p->c->drive[p->c->drives];
-	struct open_args args = { .policy = p->cli.peer ? POLICY_PEER :
-	    POLICY_OWN };
-	const char *file, *unused, *cache;
-	bool snapshot = false;
-	unsigned discard = 0;
-
-	*d = (struct machine_drive){ .boot_index = -1 };
-	if (drive_place(p, o, d, err) < 0)
-		return -err->code;
-	d->read_only = d->cd;
-	file = opts_take(o, "file");
-	args.format = opts_take(o, "format");
-	d->id = opts_take(o, "id");
-	d->serial = opts_take(o, "serial");
-	cache = opts_take(o, "cache");
-	if (opts_take_bool(o, "readonly", &d->read_only, err) < 0 ||
-	    opts_take_bool(o, "snapshot", &snapshot, err) < 0 ||
-	    opts_take_enum(o, "discard", discards, &discard, err) < 0)
-		return -err->code;
-	unused = opts_unused(o);
-	if (unused)
-		return error_set(err, EINVAL,
-		    "-drive: option '%s' is not supported", unused);
-	if (cache && !cli_cache_mode(&p->cli, cache, &args))
-		return error_set(err, EINVAL, "-drive: cache mode '%s' is "
-		    "not known", cache);
-	d->discard = args.unmap = discard >= 2;
-	p->c->drives++;
-	if (!file) {
-		if (!d->cd && d->bus != DRIVE_FLOPPY)
-			return error_set(err, EINVAL,
-			    "-drive: a disk needs file=");
-		return 0;
-	}
-	args.writable = !d->read_only && !snapshot;
-	d->image = image_open(file, &args, err);
-	if (!d->image)
-		return error_prefix(err, "%s", file);
-	if (args.writable && d->image->probed)
-		cli_warn_guessed(&p->cli, file);
-	if (snapshot && !d->read_only)
-		d->image = cli_open_overlay(d->image, true, err);
-	return d->image ? 0 : -err->code;
-}
-
-/* --- Other options ------------------------------------------------------------------ */
-
-static int
-take_memory(struct parser *p, const char *value, struct error *err)
-{
-	AUTO_OPTS struct opts *o = opts_new();
-	const char *text;
+	const char *text = opts_take(o, key);
+	unsigned long long n;
 	char *end;
 
-	if (!o)
-		return error_errno(err, ENOMEM, "-m");
-	if (opts_parse(o, value, "size", err) < 0)
-		return -err->code;
-	text = opts_take(o, "size");
-	if (opts_unused(o))
-		return error_set(err, EINVAL, "-m: option '%s' is not "
-		    "supported", opts_unused(o));
 	if (!text)
-		return error_set(err, EINVAL, "-m: no size");
-	/* A number alone is in MiB. */
-	p->c->ram = strtoull(text, &end, 10);
-	if (end != text && !*end) {
-		if (!mul_ok(p->c->ram, MIB, &p->c->ram))
-			return error_set(err, ERANGE, "-m: '%s' is too large",
-			    text);
-	} else if (size_parse(text, &p->c->ram, err) < 0) {
-		return error_prefix(err, "-m: '%s'", text);
+		return 0;
+	n = strtoull(text, &end, 0);
+	if (end == text || *end || *text == '-' || n < min || n > max)
+		return error_set(err, EINVAL, "%s=%s: a number from %llu to "
+		    "%llu", key, text, (unsigned long long)min,
+		    (unsigned long long)max);
+	*v = n;
+	return 0;
+}
+
+/* --- Streams -------------------------------------------------------------------------- */
+
+static int
+take_chardev(struct parser *p, const char *value, struct error *err)
+{
+	struct machine_config *c = p->c;
+	struct chardev_config *d = &c->chardev[c->chardevs];
+
+	if (c->chardevs == MACHINE_CHARDEVS)
+		return error_set(err, EINVAL, "more than %d streams",
+		    MACHINE_CHARDEVS);
+	if (chardev_parse_opts(d, value, err) < 0)
+		return -err->code;
+	c->chardevs++;
+	if (!d->id)
+		return error_set(err, EINVAL, "no id=");
+	for (unsigned i = 0; i + 1 < c->chardevs; i++) {
+		if (!strcmp(c->chardev[i].id, d->id))
+			return error_set(err, EINVAL, "there is a stream '%s' "
+			    "already", d->id);
 	}
 	return 0;
-}
-
-static int
-take_cpus(struct parser *p, const char *value, struct error *err)
-{
-	AUTO_OPTS struct opts *o = opts_new();
-	uint64_t n = 0, max = 0, each[3] = { 1, 1, 1 }, product;
-
-	if (!o)
-		return error_errno(err, ENOMEM, "-smp");
-	if (opts_parse(o, value, "cpus", err) < 0 ||
-	    opts_take_u64(o, "cpus", &n, err) < 0 ||
-	    opts_take_u64(o, "sockets", &each[0], err) < 0 ||
-	    opts_take_u64(o, "cores", &each[1], err) < 0 ||
-	    opts_take_u64(o, "threads", &each[2], err) < 0 ||
-	    opts_take_u64(o, "maxcpus", &max, err) < 0)
-		return -err->code;
-	if (opts_unused(o))
-		return error_set(err, EINVAL, "-smp: option '%s' is not "
-		    "supported", opts_unused(o));
-	if (!mul_ok(each[0], each[1], &product) ||
-	    !mul_ok(product, each[2], &product))
-		product = 0;
-	if (!n)
-		n = product;
-	if (n < 1 || n > CPU_MAX)
-		return error_set(err, EINVAL, "-smp: %llu processors, 1 to "
-		    "%d can be", (unsigned long long)n, CPU_MAX);
-	if ((max && max != n) || (product > 1 && product != n))
-		return error_set(err, EINVAL, "-smp: '%s': processors cannot "
-		    "be added later", value);
-	p->c->cpus = n;
-	return 0;
-}
-
-static void
-print_line(void *opaque, const char *text)
-{
-	puts(text);
-}
-
-static int
-take_model(struct parser *p, const char *value, struct error *err)
-{
-	if (!strcmp(value, "help") || !strcmp(value, "?")) {
-		cpu_model_help(print_line, NULL);
-		p->done = true;
-	}
-	p->c->model = value;
-	return 0;
-}
-
-/* NAME or NAME:NAME, tried in this order; "tcg" is our own processor. */
-static int
-take_accel(struct parser *p, const char *value, struct error *err)
-{
-	AUTO_OPTS struct opts *o = opts_new();
-	const char *name;
-	bool probe = true;
-
-	if (!o)
-		return error_errno(err, ENOMEM, "-accel");
-	if (opts_parse(o, value, "accel", err) < 0)
-		return -err->code;
-	name = opts_take(o, "accel");
-	if (opts_take_bool(o, "probe", &probe, err) < 0)
-		return -err->code;
-	if (!name || opts_unused(o))
-		return bad(p, value, err);
-	p->c->kvm_unprobed = !probe;
-	p->c->accel_fallback = !strcmp(name, "kvm:tcg") ||
-	    !strcmp(name, "kvm:interp");
-	if (!strcmp(name, "interp") || !strcmp(name, "tcg"))
-		p->c->accel = ACCEL_INTERP;
-	else if (!strcmp(name, "kvm") || p->c->accel_fallback)
-		p->c->accel = ACCEL_KVM;
-	else
-		return bad(p, name, err);
-	return 0;
-}
-
-static int
-take_kvm(struct parser *p, const char *value, struct error *err)
-{
-	return take_accel(p, "kvm", err);
 }
 
 static int
@@ -329,135 +116,117 @@ take_serial(struct parser *p, const char *value, struct error *err)
 static int
 take_debugcon(struct parser *p, const char *value, struct error *err)
 {
-	return chardev_parse(&p->c->debugcon, value, err);
-}
+	struct machine_config *c = p->c;
 
-static int
-take_display(struct parser *p, const char *value, struct error *err)
-{
-	return strcmp(value, "none") ? bad(p, value, err) : 0;
-}
-
-static int
-take_vga(struct parser *p, const char *value, struct error *err)
-{
-	p->c->vga = !strcmp(value, "std");
-	return p->c->vga || !strcmp(value, "none") ? 0 : bad(p, value, err);
-}
-
-static int
-take_nographic(struct parser *p, const char *value, struct error *err)
-{
-	p->c->no_graphic = true;
-	if (!p->serials)
-		return take_serial(p, "stdio", err);
+	if (c->debugcons)
+		return error_set(err, EINVAL, "one debug console is all there "
+		    "is here; -device isa-debugcon makes others");
+	if (chardev_parse(&c->debugcon[0].chr, value, err) < 0)
+		return -err->code;
+	p->has_debugcon = true;
+	c->debugcons = c->debugcon[0].chr.kind != CHARDEV_NONE;
 	return 0;
 }
 
 static int
-take_nic(struct parser *p, const char *value, struct error *err)
+take_monitor(struct parser *p, const char *value, struct error *err)
 {
-	return strcmp(value, "none") ? bad(p, value, err) : 0;
+	if (p->monitor)
+		return error_set(err, EINVAL, "more than one monitor is not "
+		    "supported");
+	p->monitor = true;
+	return chardev_parse(&p->c->monitor, value, err);
 }
 
 static int
-take_machine(struct parser *p, const char *value, struct error *err)
+take_mon(struct parser *p, const char *value, struct error *err)
 {
-	AUTO_OPTS struct opts *o = opts_new();
-	const char *type, *accel;
+	struct opts *o = parse_opts(p, value, "chardev", err);
+	const char *id, *mode;
 
 	if (!o)
-		return error_errno(err, ENOMEM, "-machine");
-	if (opts_parse(o, value, "type", err) < 0)
 		return -err->code;
-	type = opts_take(o, "type");
-	accel = opts_take(o, "accel");
-	if (opts_unused(o))
-		return error_set(err, EINVAL, "-machine: option '%s' is not "
-		    "supported", opts_unused(o));
-	if (type && strcmp(type, "pc"))
-		return bad(p, type, err);
-	return accel ? take_accel(p, accel, err) : 0;
+	if (p->monitor)
+		return error_set(err, EINVAL, "more than one monitor is not "
+		    "supported");
+	id = opts_take(o, "chardev");
+	mode = opts_take(o, "mode");
+	if (mode && strcmp(mode, "readline"))
+		return error_set(err, ENOTSUP, "mode=%s is not supported: "
+		    "readline is", mode);
+	if (!id)
+		return error_set(err, EINVAL, "no chardev=");
+	p->monitor = true;
+	p->c->monitor = (struct chardev_config){ .kind = CHARDEV_REF,
+		.id = id };
+	return all_taken(o, err);
 }
 
-static int
-take_boot(struct parser *p, const char *value, struct error *err)
-{
-	AUTO_OPTS struct opts *o = opts_new();
-	const char *order;
-	uint64_t ms;
+/* --- Words that are kept ---------------------------------------------------------------- */
 
-	if (!o)
-		return error_errno(err, ENOMEM, "-boot");
-	if (opts_parse(o, value, "order", err) < 0)
-		return -err->code;
-	order = opts_take(o, "order");
-	if (order && (strlen(order) > 3 || strspn(order, "acdn") !=
-	    strlen(order)))
-		return error_set(err, EINVAL, "-boot: order '%s': up to three "
-		    "of a, c, d, n", order);
-	if (order)
-		strcpy(p->c->boot_order, order);
-	if (opts_take_bool(o, "menu", &p->c->boot_menu, err) < 0)
-		return -err->code;
-	if (opts_has(o, "splash-time")) {
-		if (opts_take_u64(o, "splash-time", &ms, err) < 0)
-			return -err->code;
-		p->c->boot_menu_ms = min64(ms, 0xffff);
+#define KEEP(name, field)						\
+	static int name(struct parser *p, const char *value,		\
+	    struct error *err)						\
+	{								\
+		p->c->field = value;					\
+		return 0;						\
 	}
-	if (opts_unused(o))
-		return error_set(err, EINVAL, "-boot: option '%s' is not "
-		    "supported", opts_unused(o));
+#define SET(name, field)						\
+	static int name(struct parser *p, const char *value,		\
+	    struct error *err)						\
+	{								\
+		p->field = true;					\
+		return 0;						\
+	}
+
+KEEP(take_kernel, load.kernel)
+KEEP(take_initrd, load.initrd)
+KEEP(take_append, load.append)
+KEEP(take_bios, bios)
+KEEP(take_folder, firmware_dir)
+KEEP(take_pidfile, pidfile)
+SET(take_no_reboot, c->no_reboot)
+SET(take_no_shutdown, c->no_shutdown)
+SET(take_stopped, c->stopped)
+SET(take_no_acpi, c->no_acpi)
+SET(take_no_hpet, c->no_hpet)
+SET(take_daemonize, c->daemonize)
+SET(take_snapshot, snapshot)
+SET(take_no_defaults, no_defaults)
+SET(take_nographic, no_graphic)
+
+static int
+take_nothing(struct parser *p, const char *value, struct error *err)
+{
 	return 0;
 }
 
+/* What there can be none of here, and is asked to be none. */
 static int
-take_bios(struct parser *p, const char *value, struct error *err)
+take_none(struct parser *p, const char *value, struct error *err)
 {
-	p->c->bios = value;
-	return 0;
+	if (!strcmp(value, "none"))
+		return 0;
+	return error_set(err, ENOTSUP, p->name[0] == 'n' ?
+	    "networks are not there yet; 'none' is supported" :
+	    "only 'none' is supported");
 }
 
 static int
-take_kernel(struct parser *p, const char *value, struct error *err)
+take_object(struct parser *p, const char *value, struct error *err)
 {
-	p->c->load.kernel = value;
-	return 0;
+	if (cli_object(&p->cli, value))
+		return 0;
+	p->said = true;
+	return error_set(err, EINVAL, "-object");
 }
 
 static int
-take_initrd(struct parser *p, const char *value, struct error *err)
+take_step(struct parser *p, const char *value, struct error *err)
 {
-	p->c->load.initrd = value;
-	return 0;
-}
-
-static int
-take_append(struct parser *p, const char *value, struct error *err)
-{
-	p->c->load.append = value;
-	return 0;
-}
-
-static int
-take_folder(struct parser *p, const char *value, struct error *err)
-{
-	p->c->firmware_dir = value;
-	return 0;
-}
-
-static int
-take_no_reboot(struct parser *p, const char *value, struct error *err)
-{
-	p->c->no_reboot = true;
-	return 0;
-}
-
-static int
-take_stopped(struct parser *p, const char *value, struct error *err)
-{
-	p->c->stopped = true;
-	return 0;
+	p->code = step_main(stdin, stdout, err);
+	p->done = true;
+	return p->code < 0 ? -err->code : 0;
 }
 
 static int
@@ -470,18 +239,37 @@ take_version(struct parser *p, const char *value, struct error *err)
 
 static int take_help(struct parser *, const char *, struct error *);
 
+/* --- The table ------------------------------------------------------------------------ */
+
 static const struct emu_option options[] = {
-	{ "m", "SIZE", "memory, in MiB or with a suffix", take_memory },
-	{ "smp", "N", "processors", take_cpus },
-	{ "cpu", "MODEL", "processor and its features; 'help' lists them",
+	{ "machine", "pc[,PROP=VALUE]", "the board: accel, acpi, hpet, "
+	    "graphics, kernel, ...", take_machine },
+	{ "M", "pc[,PROP=VALUE]", "the same", take_machine },
+	{ "cpu", "MODEL", "processor and its features; help lists them",
 	    take_model },
-	{ "accel", "NAME", "interp (or tcg), kvm, or kvm:interp; kvm,probe=off "
-	    "is not tried first", take_accel },
+	{ "accel", "NAME", "interp (or tcg), kvm, or kvm:interp", take_accel },
 	{ "enable-kvm", NULL, "the same as -accel kvm", take_kvm },
-	{ "machine", "pc[,accel=NAME]", "the board", take_machine },
-	{ "M", "pc[,accel=NAME]", "the board", take_machine },
-	{ "drive", "file=FILE,...", "a drive: if, index, media, format, "
-	    "readonly, snapshot, cache, discard, serial, id", take_drive },
+	{ "smp", "N", "processors: [cpus=]N,sockets=,cores=,threads=",
+	    take_cpus },
+	{ "m", "SIZE", "memory, in MiB or with a suffix", take_memory },
+	{ "name", "TEXT", "name of the machine", take_name },
+	{ "uuid", "UUID", "its UUID, in SMBIOS", take_uuid },
+	{ "rtc", "base=TIME", "clock: utc, localtime or a date; clock=host|vm",
+	    take_rtc },
+	{ "boot", "ORDER", "a floppy, c disk, d CD-ROM; once=, menu=on|off, "
+	    "splash-time=, reboot-timeout=", take_boot },
+	{ "kernel", "FILE", "a Linux or multiboot kernel to boot",
+	    take_kernel },
+	{ "initrd", "FILE", "its initial RAM disk, or modules", take_initrd },
+	{ "append", "TEXT", "its command line", take_append },
+	{ "bios", "FILE", "firmware", take_bios },
+	{ "L", "DIR", "where firmware is", take_folder },
+
+	{ "drive", "file=FILE", "a drive: if, index, bus, unit, media, format, "
+	    "readonly, snapshot, cache, discard, detect-zeroes, aio, id",
+	    take_drive },
+	{ "blockdev", "driver=FORMAT", "an image: node-name, file.driver, "
+	    "file.filename, ...; or JSON", take_blockdev },
 	{ "hda", "FILE", "IDE disk 0", take_disk },
 	{ "hdb", "FILE", "IDE disk 1", take_disk },
 	{ "hdc", "FILE", "IDE disk 2", take_disk },
@@ -489,37 +277,112 @@ static const struct emu_option options[] = {
 	{ "cdrom", "FILE", "a CD-ROM as IDE drive 2", take_cdrom },
 	{ "fda", "FILE", "floppy disk 0", take_floppy },
 	{ "fdb", "FILE", "floppy disk 1", take_floppy },
-	{ "boot", "ORDER", "a floppy, c disk, d CD-ROM; menu=on|off",
-	    take_boot },
-	{ "kernel", "FILE", "a Linux or multiboot kernel to boot", take_kernel },
-	{ "initrd", "FILE", "its initial RAM disk, or modules", take_initrd },
-	{ "append", "TEXT", "its command line", take_append },
-	{ "bios", "FILE", "firmware", take_bios },
-	{ "L", "DIR", "where firmware is", take_folder },
-	{ "serial", "DEV", "serial port: stdio, file:PATH, null, none",
+	{ "snapshot", NULL, "what is written to drives is lost at the end",
+	    take_snapshot },
+	{ "object", "TYPE,id=ID", "a secret or credentials, for images",
+	    take_object },
+	{ "device", "NAME", "a device; help lists them, NAME,help its "
+	    "properties", take_device },
+	{ "global", "NAME.PROP=VALUE", "isa-debugcon.iobase", take_global },
+
+	{ "chardev", "TYPE,id=ID", "a stream: null, stdio, file, pipe, socket, "
+	    "pty", take_chardev },
+	{ "serial", "DEV", "serial port: stdio, mon:stdio, file:PATH, "
+	    "unix:PATH, tcp:HOST:PORT, pty, chardev:ID, null, none",
 	    take_serial },
-	{ "debugcon", "DEV", "what firmware says on port 402h",
+	{ "parallel", "none", "parallel ports: there are none", take_none },
+	{ "debugcon", "DEV", "what the guest writes to port e9h",
 	    take_debugcon },
-	{ "display", "none", "how the screen is shown", take_display },
-	{ "vga", "std|none", "graphics adapter", take_vga },
-	{ "nic", "none", "network adapter", take_nic },
-	{ "nographic", NULL, "no screen; serial port on stdio",
+	{ "monitor", "DEV", "the monitor, on a stream as -serial's",
+	    take_monitor },
+	{ "mon", "chardev=ID", "the monitor, on a stream", take_mon },
+	{ "display", "TYPE", "how the screen is shown: none, curses",
+	    take_display },
+	{ "vga", "TYPE", "graphics adapter: std, none", take_vga },
+	{ "nographic", NULL, "no screen; serial port and monitor on stdio",
 	    take_nographic },
-	{ "no-reboot", NULL, "a reset ends the emulator", take_no_reboot },
+	{ "nic", "none", "network adapters: there are none", take_none },
+	{ "net", "none", "networks: there are none", take_none },
+
 	{ "S", NULL, "do not start the processors", take_stopped },
+	{ "no-reboot", NULL, "a reset ends the emulator", take_no_reboot },
+	{ "no-shutdown", NULL, "power off stops the machine and keeps it",
+	    take_no_shutdown },
+	{ "no-acpi", NULL, "no ACPI tables", take_no_acpi },
+	{ "no-hpet", NULL, "no HPET", take_no_hpet },
+	{ "nodefaults", NULL, "only the devices that are named",
+	    take_no_defaults },
+	{ "no-user-config", NULL, "accepted: there are no such files",
+	    take_nothing },
+	{ "sandbox", "on|off", "leave the process only what it needs; dir=DIR "
+	    "is for the monitor's files", take_sandbox },
+	{ "daemonize", NULL, "go to the background once all is ready",
+	    take_daemonize },
+	{ "pidfile", "FILE", "the process's number goes there",
+	    take_pidfile },
+	{ "cpu-step", NULL, "execute single instructions from standard input",
+	    take_step },
 	{ "version", NULL, "show the version", take_version },
 	{ "help", NULL, "show this", take_help },
 	{ "h", NULL, "show this", take_help },
 };
 
+/* What the peers have besides; with a word of why. */
+static const struct { const char *name, *why; } missing[] = {
+	{ "netdev", "networks are not there yet" },
+	{ "netfilter", "networks are not there yet" },
+	{ "qmp", "the monitor for programs is not there yet" },
+	{ "qmp-pretty", "the monitor for programs is not there yet" },
+	{ "vnc", "-display none and curses are there" },
+	{ "spice", "-display none and curses are there" },
+	{ "sdl", "-display none and curses are there" },
+	{ "full-screen", "-display none and curses are there" },
+	{ "k", "keys are those of a US keyboard" },
+	{ "alt-grab", NULL }, { "ctrl-grab", NULL }, { "no-quit", NULL },
+	{ "usb", "there is no USB" }, { "usbdevice", "there is no USB" },
+	{ "audio", "there is no sound" }, { "audiodev", "there is no sound" },
+	{ "audio-help", "there is no sound" },
+	{ "soundhw", "there is no sound" },
+	{ "d", "there is no log" }, { "D", "there is no log" },
+	{ "dfilter", "there is no log" }, { "trace", "there is no log" },
+	{ "s", "there is no debugging stub" },
+	{ "gdb", "there is no debugging stub" },
+	{ "loadvm", "machines are not saved" },
+	{ "incoming", "machines are not moved" },
+	{ "only-migratable", "machines are not moved" },
+	{ "icount", NULL }, { "numa", NULL }, { "mem-path", NULL },
+	{ "mem-prealloc", NULL }, { "overcommit", NULL }, { "set", NULL },
+	{ "add-fd", NULL }, { "fw_cfg", NULL }, { "smbios", NULL },
+	{ "acpitable", NULL }, { "option-rom", NULL }, { "dtb", NULL },
+	{ "pflash", "-bios names firmware" }, { "sd", NULL }, { "mtdblock", NULL },
+	{ "virtfs", NULL }, { "fsdev", NULL }, { "iscsi", NULL },
+	{ "tpmdev", NULL }, { "rotate", NULL }, { "portrait", NULL },
+	{ "watchdog", NULL }, { "watchdog-action", NULL },
+	{ "action", "-no-reboot and -no-shutdown are there" },
+	{ "echr", NULL }, { "async-teardown", NULL }, { "chroot", NULL },
+	{ "runas", NULL }, { "run-with", NULL }, { "readconfig", NULL },
+	{ "writeconfig", NULL }, { "no-fd-bootchk", NULL },
+	{ "win2k-hack", NULL }, { "g", NULL }, { "bt", NULL },
+	{ "semihosting", NULL }, { "prom-env", NULL }, { "msg", NULL },
+	{ "plugin", NULL }, { "preconfig", NULL }, { "accel-help", NULL },
+	{ "enable-fips", NULL }, { "enable-sync-profile", NULL },
+	{ "dump-vmstate", NULL }, { "xen-domid", NULL }, { "curses",
+	    "-display curses is" }, { "compat", NULL },
+};
+
 static int
 take_help(struct parser *p, const char *value, struct error *err)
 {
-	printf("usage: %s [OPTION]... [IMAGE]\n\n", p->cli.tool);
-	for (unsigned i = 0; i < ARRAY_LEN(options); i++)
-		printf("  -%s %-*s%s\n", options[i].name,
-		    (int)(28 - strlen(options[i].name)),
-		    options[i].arg ? options[i].arg : "", options[i].help);
+	printf("usage: %s [OPTION]... [IMAGE]\n\n"
+	    "Starts a PC; IMAGE is its disk.\n\n", p->cli.tool);
+	for (unsigned i = 0; i < ARRAY_LEN(options); i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "-%s%s%s", options[i].name,
+		    options[i].arg ? " " : "",
+		    options[i].arg ? options[i].arg : "");
+		printf("  %-26s  %s\n", text, options[i].help);
+	}
 	p->done = true;
 	return 0;
 }
@@ -537,65 +400,203 @@ find(const char *name)
 }
 
 static int
-parse(struct parser *p, int argc, char **argv, struct error *err)
+unknown(const char *word, const char *name, struct error *err)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(missing); i++) {
+		if (!strcmp(missing[i].name, name))
+			return error_set(err, ENOTSUP,
+			    "%s is not supported%s%s", word, missing[i].why ?
+			    ": " : "", missing[i].why ? missing[i].why : "");
+	}
+	return error_set(err, EINVAL, "%s: there is no such option", word);
+}
+
+static int
+take_words(struct parser *p, int argc, char **argv, struct error *err)
 {
 	for (int i = 1; i < argc && !p->done; i++) {
 		const char *word = argv[i];
 		const struct emu_option *o;
 
 		if (word[0] != '-' || !word[1]) {
-			p->name = "hda";
+			p->name = p->what = "hda";
+			p->value = word;
 			if (take_disk(p, word, err) < 0)
 				return -err->code;
 			continue;
 		}
+		p->what = NULL;
 		p->name = word + (word[1] == '-' ? 2 : 1);
 		o = find(p->name);
 		if (!o)
-			return error_set(err, EINVAL,
-			    "option '%s' is not supported", word);
+			return unknown(word, p->name, err);
 		if (o->arg && ++i == argc)
-			return error_set(err, EINVAL, "option '%s' needs %s",
+			return error_set(err, EINVAL, "%s needs a value: %s",
 			    word, o->arg);
-		if (o->take(p, o->arg ? argv[i] : NULL, err) < 0)
+		p->what = o->name;
+		p->value = o->arg ? argv[i] : NULL;
+		if (o->take(p, p->value, err) < 0)
 			return -err->code;
 	}
-	for (unsigned i = 0; i < p->lines && !p->done; i++) {
-		if (drive_open(p, p->line[i], err) < 0)
-			return -err->code;
-	}
+	p->what = NULL;
 	return 0;
+}
+
+/* -nographic, and what there is without a word. */
+static int
+add_defaults(struct parser *p, struct error *err)
+{
+	struct machine_config *c = p->c;
+	bool serial = p->serials;
+
+	for (unsigned i = 0; i < c->chardevs; i++)
+		p->has_stdio |= c->chardev[i].kind == CHARDEV_STDIO;
+	if (p->no_graphic) {
+		c->no_graphic = true;
+		if (p->display && c->display != DISPLAY_NONE)
+			return error_set(err, EINVAL,
+			    "-nographic and -display contradict each other");
+		c->display = DISPLAY_NONE;
+		if (!p->no_defaults && !p->has_stdio && !serial &&
+		    chardev_parse(&c->serial[0], p->monitor ? "stdio" :
+		    "mon:stdio", err) < 0)
+			return -err->code;
+		if (!p->no_defaults && !p->has_stdio && serial &&
+		    !p->monitor && chardev_parse(&c->monitor, "stdio",
+		    err) < 0)
+			return -err->code;
+	} else if (!p->no_defaults && !serial &&
+	    c->serial[0].kind == CHARDEV_NONE) {
+		c->serial[0].kind = CHARDEV_NULL;
+	}
+	if (p->no_defaults && !p->vga)
+		c->vga = false;
+	if (p->has_debugcon)
+		c->debugcon[0].port = p->debugcon_port;
+	return 0;
+}
+
+static int
+check_stream(const struct parser *p, const struct chardev_config *s,
+    struct error *err)
+{
+	if (s->kind == CHARDEV_STDIO && p->c->daemonize)
+		return error_set(err, EINVAL, "-daemonize leaves no standard "
+		    "input for a stream on stdio");
+	if (s->kind != CHARDEV_REF)
+		return 0;
+	for (unsigned i = 0; i < p->c->chardevs; i++) {
+		if (!strcmp(p->c->chardev[i].id, s->id))
+			return 0;
+	}
+	return error_set(err, EINVAL, "there is no -chardev with id=%s",
+	    s->id);
+}
+
+static int
+check(const struct parser *p, struct error *err)
+{
+	const struct machine_config *c = p->c;
+
+	for (unsigned i = 0; i < c->chardevs; i++) {
+		if (check_stream(p, &c->chardev[i], err) < 0)
+			return -err->code;
+	}
+	for (unsigned i = 0; i < MACHINE_SERIALS; i++) {
+		if (check_stream(p, &c->serial[i], err) < 0)
+			return -err->code;
+	}
+	for (unsigned i = 0; i < c->debugcons; i++) {
+		if (check_stream(p, &c->debugcon[i].chr, err) < 0)
+			return -err->code;
+	}
+	if (!c->load.kernel && c->load.append)
+		return error_set(err, EINVAL, "-append is for -kernel");
+	if (!c->load.kernel && c->load.initrd)
+		return error_set(err, EINVAL, "-initrd is for -kernel");
+	if (c->daemonize && c->display == DISPLAY_CURSES)
+		return error_set(err, EINVAL, "-daemonize leaves no terminal "
+		    "for -display curses");
+	return check_stream(p, &c->monitor, err);
+}
+
+static int
+parse(struct parser *p, int argc, char **argv, struct error *err)
+{
+	if (take_words(p, argc, argv, err) < 0)
+		return -err->code;
+	if (p->done)
+		return 0;
+	if (add_defaults(p, err) < 0)
+		return -err->code;
+	if (check(p, err) < 0)
+		return -err->code;
+	if (p->c->daemonize && daemon_start(err) < 0)
+		return -err->code;
+	if (open_drives(p, err) < 0)
+		return -err->code;
+	return plug_devices(p, err);
+}
+
+/* "tool: -drive file=x: what is wrong". */
+static void
+tell(const struct parser *p, const struct error *err)
+{
+	if (p->said)
+		return;
+	if (p->what)
+		cli_error(&p->cli, "-%s%s%s: %s", p->what, p->value ? " " : "",
+		    p->value ? p->value : "", err->text);
+	else
+		cli_error(&p->cli, "%s", err->text);
 }
 
 int
 options_parse(struct machine_config *c, int argc, char **argv)
 {
-	struct parser p = { .c = c };
+	struct parser *p = calloc(1, sizeof(*p));
 	struct error err, ignored;
-	int ret;
+	int ret, code;
 
-	cli_init(&p.cli, argv[0]);
 	machine_defaults(c);
-	ret = parse(&p, argc, argv, &err);
-	memcpy(c->opts, p.line, sizeof(c->opts));
-	if (ret == 0 && !p.done)
-		return -1;
+	if (!p) {
+		fprintf(stderr, "%s: no memory\n", argv[0]);
+		return 1;
+	}
+	p->c = c;
+	p->debugcon_port = 0xe9;
+	cli_init(&p->cli, argv[0]);
+	c->tool = p->cli.tool;
+	c->peer = p->cli.peer;
+	ret = parse(p, argc, argv, &err);
 	if (ret < 0)
-		cli_error(&p.cli, "%s", err.text);
+		tell(p, &err);
+	code = ret < 0 ? 1 : p->done ? cli_end(&p->cli, p->code) : -1;
+	c->objects = p->cli.objects;
+	free(p);
+	if (code < 0)
+		return -1;
 	for (unsigned i = 0; i < c->drives; i++)
 		image_close(c->drive[i].image, &ignored);
 	options_free(c);
-	return ret < 0 ? 1 : 0;
+	return code;
 }
 
 void
 options_free(struct machine_config *c)
 {
-	for (unsigned i = 0; i < MACHINE_DRIVES; i++) {
+	for (unsigned i = 0; i < c->opts_n; i++)
 		opts_free(c->opts[i]);
-		c->opts[i] = NULL;
-	}
+	opts_free(c->objects);
+	c->objects = NULL;
+	free(c->opts);
+	c->opts = NULL;
+	c->opts_n = 0;
+	for (unsigned i = 0; i < c->chardevs; i++)
+		chardev_config_fini(&c->chardev[i]);
 	for (unsigned i = 0; i < MACHINE_SERIALS; i++)
 		chardev_config_fini(&c->serial[i]);
-	chardev_config_fini(&c->debugcon);
+	for (unsigned i = 0; i < c->debugcons; i++)
+		chardev_config_fini(&c->debugcon[i].chr);
+	chardev_config_fini(&c->monitor);
 }
