@@ -92,7 +92,7 @@ take_signed(struct decoder *d, unsigned size)
 	return (uint64_t)((int64_t)(v << (64 - 8 * size)) >> (64 - 8 * size));
 }
 
-/* --- Memory operands -------------------------------------------------------- */
+/* --- Memory operands ----------------------------------------------------- */
 
 static inline void
 set_segment(struct decoder *d, unsigned def)
@@ -173,7 +173,7 @@ take_memory(struct decoder *d, bool vsib)
 	set_segment(d, i->base == 4 || i->base == 5 ? SEG_SS : SEG_DS);
 }
 
-/* --- Operands --------------------------------------------------------------- */
+/* --- Operands ------------------------------------------------------------ */
 
 static inline void
 put_imm(struct decoder *d, struct operand *o, uint64_t value, unsigned size,
@@ -228,7 +228,8 @@ put_register(const struct decoder *d, const struct form_operand *fo,
 	o->kind = fo->kind;
 	o->size = type_sizes[fo->reg_type][d->column];
 	o->off = fo->fixed + (n << fo->shift);
-	if (fo->reg_type == TYPE_b && fo->shift == 3 && !d->has_rex && n - 4 < 4)
+	if (fo->reg_type == TYPE_b && fo->shift == 3 && !d->has_rex &&
+	    n - 4 < 4)
 		o->off -= 31;		/* AH CH DH BH: 1 9 17 25 */
 }
 
@@ -323,7 +324,7 @@ take_operands(struct decoder *d, const struct form *f)
 	return true;
 }
 
-/* --- Instructions ----------------------------------------------------------- */
+/* --- Instructions -------------------------------------------------------- */
 
 /* The VEX prefix whose first byte is taken (SDM 2.3.5); the map, and pp in
  * *pp; -1: #UD. */

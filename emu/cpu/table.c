@@ -71,7 +71,7 @@ table_wrong(unsigned id, const char *word)
 	abort();
 }
 
-/* --- Operands -------------------------------------------------------------- */
+/* --- Operands ------------------------------------------------------------ */
 
 static const struct {
 	char name[3];
@@ -264,7 +264,7 @@ parse_operands(unsigned id)
 		f->how |= FORM_NEEDS_AVX;
 }
 
-/* --- Encodings ------------------------------------------------------------- */
+/* --- Encodings ----------------------------------------------------------- */
 
 /* "VEX.128.66.0F38.W0" */
 static void
@@ -405,7 +405,7 @@ parse_encoding(unsigned id)
 		table_wrong(id, "no opcode");
 }
 
-/* --- Slots ------------------------------------------------------------------ */
+/* --- Slots --------------------------------------------------------------- */
 
 static unsigned lists_used;
 

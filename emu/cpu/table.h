@@ -108,7 +108,7 @@ struct insn_desc {
 	const char *mnemonic, *encoding, *operands, *exec;
 	uint8_t feature;	/* enum cpu_feature */
 	uint8_t bits;		/* DESC_* */
-	/* arithmetic flags (FLAG_CF ...) it reads, writes, may leave undefined */
+	/* arithmetic flags it reads, writes, may leave undefined */
 	uint16_t reads, writes, undefined;
 };
 
@@ -119,7 +119,7 @@ struct insn_desc {
 
 extern const struct insn_desc insn_descs[INSN_N];
 
-/* --- Compiled: what decode.c works with ------------------------------------ */
+/* --- Compiled: what decode.c works with ---------------------------------- */
 
 /* What chooses among the forms of one opcode; form.mask says which bits a
  * form cares for. */

@@ -59,7 +59,7 @@ is(const char *hex, enum decode_bits bits, const char *mnemonic)
 	return false;
 }
 
-/* --- Without Zydis ----------------------------------------------------------- */
+/* --- Without Zydis ------------------------------------------------------- */
 
 static void
 fifteen_bytes_are_the_most(void)
@@ -168,7 +168,9 @@ features_that_are_not_there_change_what_is_decoded(void)
 static void
 addresses_are_as_the_handlers_want_them(void)
 {
-	static const uint8_t rip[] = { 0x48, 0x8b, 0x05, 0xff, 0xff, 0xff, 0x7f };
+	static const uint8_t rip[] = {
+		0x48, 0x8b, 0x05, 0xff, 0xff, 0xff, 0x7f,
+	};
 	static const uint8_t jump[] = { 0xeb, 0xfe };
 	static const uint8_t load[] = { 0x8b, 0x45, 0xfc };
 	static const uint8_t cs[] = { 0x2e, 0x8b, 0x45, 0xfc };
@@ -232,7 +234,7 @@ main(void)
 }
 #else
 
-/* --- With Zydis --------------------------------------------------------------- */
+/* --- With Zydis ---------------------------------------------------------- */
 
 /* Extensions that are not offered: to us these are no instructions. */
 static const ZydisISAExt not_offered[] = {
@@ -267,7 +269,8 @@ zydis_init(void)
 		ZYDIS_MACHINE_MODE_LONG_64,
 	};
 	static const ZydisStackWidth widths[3] = {
-		ZYDIS_STACK_WIDTH_16, ZYDIS_STACK_WIDTH_32, ZYDIS_STACK_WIDTH_64,
+		ZYDIS_STACK_WIDTH_16, ZYDIS_STACK_WIDTH_32,
+		ZYDIS_STACK_WIDTH_64,
 	};
 	static const ZydisFormatterProperty unpadded[] = {
 		ZYDIS_FORMATTER_PROP_ADDR_PADDING_ABSOLUTE,
@@ -516,7 +519,8 @@ random_bytes_decode_alike(void)
 			if ((r >> 20 & 7) < 2) {
 				b[0] = r >> 20 & 1 ? 0xc5 : 0xc4;
 				if (b[0] == 0xc4)
-					b[1] = (b[1] & 0xe0) | (1 + (r >> 30) % 3);
+					b[1] = (b[1] & 0xe0) |
+					    (1 + (r >> 30) % 3);
 				if (bits != DECODE_64)
 					b[1] |= 0xc0;
 			} else {
@@ -577,7 +581,8 @@ map_file(const char *path, size_t *size)
 	void *p = MAP_FAILED;
 
 	if (fd >= 0 && !fstat(fd, &st) && st.st_size > 64)
-		p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+		p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd,
+		    0);
 	if (fd >= 0)
 		close(fd);
 	*size = p == MAP_FAILED ? 0 : (size_t)st.st_size;

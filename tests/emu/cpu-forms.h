@@ -37,7 +37,7 @@ below(unsigned n)
 	return (unsigned)((rnd() >> 20) % n);
 }
 
-/* --- Bytes ------------------------------------------------------------------- */
+/* --- Bytes --------------------------------------------------------------- */
 
 struct recipe {
 	uint8_t prefix, map, vex, vex_pp, opcode, plus;

@@ -5,7 +5,7 @@
  * Random instances of each form, run natively and by the interpreter from the
  * same registers, flags, memory, x87 and SSE state; compared are registers,
  * flags that are defined, memory, and the fault with its error code.  At CPL 3,
- * in 64-bit code, 32-bit code with flat segments and 16-bit code with small ones.
+ * in 64-bit code, 32-bit code with flat segments, 16-bit code with small ones.
  *
  * Then rows of several instructions, run as blocks.
  *
@@ -67,7 +67,7 @@ static const struct {
 static struct step_bench bench;
 static unsigned failures;
 
-/* --- Ours -------------------------------------------------------------------- */
+/* --- Ours ---------------------------------------------------------------- */
 
 #define TABLES_AT 0x3c0000u
 
@@ -212,7 +212,7 @@ ours_run(const struct instance *f, struct machine *m, struct outcome *o)
 	ours_take(m);
 }
 
-/* --- Comparing ------------------------------------------------------------------ */
+/* --- Comparing ----------------------------------------------------------- */
 
 struct difference {
 	char text[200];
@@ -415,7 +415,8 @@ let_off(const struct instance *f, struct machine *a, struct outcome *oa,
 	}
 	/* comparisons whose invalid operand is not masked: nothing is set (SDM,
 	 * FCOM, FCOMI), or unordered */
-	if ((!strncmp(d->exec, "x_fcom", 6) || !strncmp(d->exec, "x_ficom", 7) ||
+	if ((!strncmp(d->exec, "x_fcom", 6) ||
+	    !strncmp(d->exec, "x_ficom", 7) ||
 	    !strncmp(d->exec, "x_fucom", 7)) &&
 	    (a->fp.fsw & b->fp.fsw & 0x81) == 0x81) {
 		a->fp.fsw &= ~0x4500;
@@ -478,7 +479,7 @@ compare(const struct instance *f, struct machine *a, struct outcome *oa,
 	return bad;
 }
 
-/* --- All forms -------------------------------------------------------------------- */
+/* --- All forms ----------------------------------------------------------- */
 
 static bool
 host_has(enum cpu_feature which)
@@ -515,9 +516,6 @@ is_skipped(unsigned id)
 	for (unsigned n = 0; n < sizeof skipped / sizeof *skipped; n++)
 		if (!strcmp(insn_descs[id].exec, skipped[n].exec))
 			return true;
-	/* FSTPNCE of the 8087: an empty register is no fault (not in the SDM) */
-	if (id == INSN_FSTP_STi)
-		return true;
 	return id <= INSN_TOO_LONG;
 }
 
@@ -591,8 +589,8 @@ is_wanted(unsigned id)
 	    !strcmp(form, insn_descs[id].exec);
 }
 
-/* In 64-bit code all that there is; otherwise what 64-bit code lacks, and a part
- * of the rest. */
+/* In 64-bit code all that there is; otherwise what 64-bit code lacks, and a
+ * part of the rest. */
 static void
 run_all(unsigned bits, unsigned runs)
 {
@@ -623,7 +621,7 @@ run_all(unsigned bits, unsigned runs)
 	failures += n.failed_forms;
 }
 
-/* --- Several in a row ------------------------------------------------------------- */
+/* --- Several in a row ---------------------------------------------------- */
 
 /*
  * Up to seven instructions and a branch run as blocks: choices that the
@@ -648,7 +646,8 @@ fits_row(unsigned id, unsigned bits)
 	const struct insn_desc *d = &insn_descs[id];
 
 	/* NOP_Ev: PREFETCH of a register, see run_form() */
-	if (is_skipped(id) || id == INSN_NOP_Ev || d->bits & (DESC_ENDS | DESC_CPL0) ||
+	if (is_skipped(id) || id == INSN_NOP_Ev ||
+	    d->bits & (DESC_ENDS | DESC_CPL0) ||
 	    !host_has(d->feature) || is_any(d->exec, not) ||
 	    is_string_form(id) || strchr(d->operands, 'O') ||
 	    strstr(d->encoding, "/vsib") || strstr(d->operands, "ST"))
