@@ -349,6 +349,16 @@ claim_lines(struct cpu *c, struct block *m, unsigned at)
 	m->lines |= lines;
 }
 
+/* What the decoder may know in this mode. */
+static struct cpu_features
+features_of(const struct cpu *c, uint32_t key)
+{
+	struct cpu_features f = *cpu_model_features(c->model);
+
+	f.bits |= key & KEY_NO_VEX ? CPU_FEATURES_NO_VEX : 0;
+	return f;
+}
+
 static struct block *
 make(struct cpu *c, const struct code_page *page, uint64_t lin, uint32_t key)
 {
@@ -356,6 +366,7 @@ make(struct cpu *c, const struct code_page *page, uint64_t lin, uint32_t key)
 		struct block block;
 		struct insn insn[BLOCK_INSNS + 1];
 	} room;
+	struct cpu_features features = features_of(c, key);
 	struct block *m = &room.block, *b;
 	struct frame *f;
 	unsigned off = lin & (PAGE_SIZE - 1);
@@ -374,8 +385,7 @@ make(struct cpu *c, const struct code_page *page, uint64_t lin, uint32_t key)
 		claim_lines(c, m, off + m->bytes);
 		len = decode(m->host + m->bytes,
 		    PAGE_SIZE - off - m->bytes, key & KEY_BITS,
-		    key & KEY_FLAT, m->bytes, cpu_model_features(c->model),
-		    i);
+		    key & KEY_FLAT, m->bytes, &features, i);
 		if (len == DECODE_SHORT)
 			break;
 		m->bytes += len;
@@ -404,7 +414,8 @@ make(struct cpu *c, const struct code_page *page, uint64_t lin, uint32_t key)
 static uint32_t
 key_of(const struct cpu *c)
 {
-	return c->bits | (c->flat ? KEY_FLAT : 0);
+	return c->bits | (c->flat ? KEY_FLAT : 0) |
+	    (c->no_vex ? KEY_NO_VEX : 0);
 }
 
 struct block *
@@ -440,6 +451,7 @@ block_single(struct cpu *c, uint64_t lin)
 {
 	uint8_t bytes[15];
 	uint32_t key = key_of(c);
+	struct cpu_features features = features_of(c, key);
 	struct single *s = &c->blocks->single[(lin ^ lin >> 12) &
 	    (SINGLES - 1)];
 	struct block *b = s->block;
@@ -451,13 +463,13 @@ block_single(struct cpu *c, uint64_t lin)
 		return b;
 	memset(b, 0, block_size(1));
 	s->n = 0;
-	len = decode(bytes, n, key & KEY_BITS, key & KEY_FLAT, 0,
-	    cpu_model_features(c->model), &b->insn[0]);
+	len = decode(bytes, n, key & KEY_BITS, key & KEY_FLAT, 0, &features,
+	    &b->insn[0]);
 	if (len == DECODE_SHORT) {
 		/* It goes on in a page that faults: fault there. */
 		paging_fetch_bytes(c, lin + n, bytes, 1);
 		len = decode(bytes, n, key & KEY_BITS, key & KEY_FLAT, 0,
-		    cpu_model_features(c->model), &b->insn[0]);
+		    &features, &b->insn[0]);
 	}
 	if (len == DECODE_SHORT)
 		cpu_ud(c, NULL);

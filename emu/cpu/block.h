@@ -26,6 +26,7 @@
 /* Key: what the bytes' meaning depends on beside the bytes. */
 #define KEY_BITS 3u		/* enum decode_bits */
 #define KEY_FLAT 4u
+#define KEY_NO_VEX 8u
 
 struct block {
 	const uint8_t *host;	/* its first byte */

@@ -209,7 +209,7 @@ cpu_mode_changed(struct cpu *c)
 {
 	uint16_t cs = c->seg[SEG_CS].attr;
 	uint8_t bits = c->bits;
-	bool flat = c->flat;
+	bool flat = c->flat, no_vex = c->no_vex;
 
 	if ((c->efer & EFER_LMA) && (cs & 0x2000))
 		c->bits = DECODE_64;
@@ -223,7 +223,8 @@ cpu_mode_changed(struct cpu *c)
 	    spans_all(&c->seg[SEG_SS], true) &&
 	    spans_all(&c->seg[SEG_DS], true) &&
 	    spans_all(&c->seg[SEG_ES], true);
-	if (c->bits != bits || c->flat != flat)
+	c->no_vex = !(c->cr0 & CR0_PE) || c->eflags & FLAG_VM;
+	if (c->bits != bits || c->flat != flat || c->no_vex != no_vex)
 		blocks_forget_jumps(c);
 	paging_select_view(c);
 	fp_mode_changed(c);

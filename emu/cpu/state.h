@@ -118,6 +118,7 @@ struct cpu {
 	uint8_t bits;		/* enum decode_bits of CS */
 	bool stack32, stack64;	/* SS.B; 64-bit code: how SP is wrapped */
 	bool flat;		/* 32-bit code whose CS DS ES SS span 4 GiB from 0 */
+	bool no_vex;		/* real or virtual-8086 mode: VEX is not known */
 	struct block *next_block;	/* for the loop, when a handler knows it */
 	uint64_t rip;		/* when no block runs */
 	uint32_t eflags;	/* the rest: IF TF IOPL NT RF VM AC VIF VIP ID */
