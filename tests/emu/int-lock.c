@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * int-thread-lock.c - two processors count together and lose nothing
+ * int-lock.c - two processors count together and lose nothing
  *
  * Each adds to the same words in every locked way; without the lock some
- * would be lost.
+ * would be lost.  Not one for TSan: the guest's plain accesses beside locked ones
+ * are races of the guest.
  */
 #include <pthread.h>
 #include <stdio.h>
