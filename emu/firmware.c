@@ -116,7 +116,7 @@ firmware_reset(struct firmware *f)
 		tell_boot_order(f->rtc, f->boot_order);
 }
 
-/* --- CMOS ------------------------------------------------------------------------ */
+/* --- CMOS ---------------------------------------------------------------- */
 
 static void
 put16(struct mc146818 *rtc, unsigned at, uint64_t v)
@@ -198,7 +198,7 @@ tell_cmos(const struct machine_config *c, const struct firmware_board *b)
 	tell_boot_order(rtc, *c->boot_once ? c->boot_once : c->boot_order);
 }
 
-/* --- fw_cfg ----------------------------------------------------------------------- */
+/* --- fw_cfg -------------------------------------------------------------- */
 
 struct e820 {
 	le64 at, len;

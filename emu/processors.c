@@ -40,7 +40,7 @@ struct processors {
 	struct vcpus *vcpus;
 };
 
-/* --- What local APICs do to processors --------------------------------------------- */
+/* --- What local APICs do to processors ----------------------------------- */
 
 static void
 ask(struct processors *p, unsigned id, unsigned what)
@@ -100,7 +100,7 @@ level_ended(void *opaque, uint8_t vector)
 	ioapic_eoi(p->ioapic, vector);
 }
 
-/* --- Our own chips ------------------------------------------------------------------ */
+/* --- Our own chips ------------------------------------------------------- */
 
 static int
 make_chips(struct processors *p, struct error *err)
@@ -174,7 +174,7 @@ processors_msi(struct processors *p)
 	return p->kvm ? kvm_msi(p->kvm) : lapics_msi(p->lapics);
 }
 
-/* --- KVM's ---------------------------------------------------------------------------- */
+/* --- KVM's --------------------------------------------------------------- */
 
 static int
 make_kvm(struct processors *p, struct error *err)
@@ -211,7 +211,7 @@ choose(const struct machine_config *c, bool *use_kvm, struct error *err)
 	return 0;
 }
 
-/* --- All together ---------------------------------------------------------------------- */
+/* --- All together -------------------------------------------------------- */
 
 struct processors *
 processors_new(const struct machine_config *config, struct board *board,

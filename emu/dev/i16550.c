@@ -59,7 +59,7 @@ struct i16550 {
 	struct timer wait;
 };
 
-/* --- FIFOs; without them (FCR bit 0) one character each --------------------- */
+/* --- FIFOs; without them (FCR bit 0) one character each ------------------ */
 
 static unsigned
 depth(const struct i16550 *c)
@@ -91,7 +91,7 @@ trigger(const struct i16550 *c)
 	return c->fcr & FCR_ENABLE ? level[c->fcr >> 6] : 1;
 }
 
-/* --- Interrupts (8.6): the highest that waits -------------------------------- */
+/* --- Interrupts (8.6): the highest that waits ---------------------------- */
 
 static uint8_t
 reason(const struct i16550 *c)
@@ -141,7 +141,7 @@ waited(void *opaque)
 	update(c);
 }
 
-/* --- Receiver --------------------------------------------------------------------- */
+/* --- Receiver ------------------------------------------------------------ */
 
 static void
 receive(struct i16550 *c, uint8_t b)
@@ -184,7 +184,7 @@ break_received(void *opaque)
 	update(c);
 }
 
-/* --- Transmitter ------------------------------------------------------------------- */
+/* --- Transmitter --------------------------------------------------------- */
 
 static void
 drain(struct i16550 *c)
@@ -233,7 +233,7 @@ send(struct i16550 *c, uint8_t b)
 	drain(c);
 }
 
-/* --- Modem lines: a cable that is plugged in has CTS, DSR and DCD ----------- */
+/* --- Modem lines: a cable that is plugged in has CTS, DSR and DCD -------- */
 
 static void
 modem_update(struct i16550 *c)
@@ -264,7 +264,7 @@ connected(void *opaque, bool yes)
 	update(c);
 }
 
-/* --- Ports ------------------------------------------------------------------------- */
+/* --- Ports --------------------------------------------------------------- */
 
 static uint8_t
 data_read(struct i16550 *c)
@@ -391,7 +391,7 @@ static const struct io_ops ops = {
 	.max = 1,
 };
 
-/* --- The chip ------------------------------------------------------------------------ */
+/* --- The chip ------------------------------------------------------------ */
 
 static const struct chardev_user user = {
 	.room = room,

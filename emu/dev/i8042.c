@@ -63,7 +63,7 @@ lines_update(struct i8042 *c)
 	irq_set(&c->wires.mouse, full && mouse && c->mode & MODE_MOUSE_IRQ);
 }
 
-/* --- The output buffer ------------------------------------------------------ */
+/* --- The output buffer --------------------------------------------------- */
 
 static void
 output(struct i8042 *c, uint8_t b, bool mouse)
@@ -143,7 +143,7 @@ set_port(struct i8042 *c, uint8_t v)
 		irq_set(&c->wires.reset, true);
 }
 
-/* --- Port 60h ------------------------------------------------------------------ */
+/* --- Port 60h ------------------------------------------------------------ */
 
 static uint64_t
 data_read(void *opaque, uint64_t off, unsigned size)
@@ -201,7 +201,7 @@ data_write(void *opaque, uint64_t off, unsigned size, uint64_t value)
 	}
 }
 
-/* --- Port 64h ------------------------------------------------------------------ */
+/* --- Port 64h ------------------------------------------------------------ */
 
 static uint64_t
 status_read(void *opaque, uint64_t off, unsigned size)
@@ -305,7 +305,7 @@ static const struct io_ops control_ops = {
 	.max = 1,
 };
 
-/* --- Input ------------------------------------------------------------------------ */
+/* --- Input --------------------------------------------------------------- */
 
 static void
 key(void *dev, unsigned code, bool down)
@@ -330,7 +330,7 @@ i8042_input(struct i8042 *c)
 	    .dev = c };
 }
 
-/* --- The chip ------------------------------------------------------------------------ */
+/* --- The chip ------------------------------------------------------------ */
 
 void
 i8042_reset(struct i8042 *c)

@@ -69,7 +69,7 @@ struct mc146818 {
 	struct timer timer;
 };
 
-/* --- The calendar: days of the proleptic Gregorian one since 1970 ----------- */
+/* --- The calendar: days of the proleptic Gregorian one since 1970 -------- */
 
 /* A month outside of 1..12 goes into other years, a day into other months. */
 static int64_t
@@ -112,7 +112,7 @@ date_of(int64_t s)
 	};
 }
 
-/* --- Time --------------------------------------------------------------------- */
+/* --- Time ---------------------------------------------------------------- */
 
 static bool
 is_held(const struct mc146818 *c)
@@ -160,7 +160,7 @@ mc146818_time(struct mc146818 *c)
 	return seconds_of(shown_ns(c));
 }
 
-/* --- Bytes of the time: BCD or binary, 12 or 24 hours ------------------------- */
+/* --- Bytes of the time: BCD or binary, 12 or 24 hours -------------------- */
 
 static uint8_t
 coded(const struct mc146818 *c, unsigned v)
@@ -262,7 +262,7 @@ time_write(struct mc146818 *c, unsigned at, uint8_t value)
 	show_from_now(c, s * ONE_S + part);
 }
 
-/* --- Flags ------------------------------------------------------------------------ */
+/* --- Flags --------------------------------------------------------------- */
 
 /* Period of the interrupt that register A chooses; 0: none. */
 static int64_t
@@ -368,7 +368,7 @@ fire(void *opaque)
 	look(opaque);
 }
 
-/* --- Ports ------------------------------------------------------------------------- */
+/* --- Ports --------------------------------------------------------------- */
 
 static uint64_t
 port_read(void *opaque, uint64_t off, unsigned size)
@@ -476,7 +476,7 @@ static const struct io_ops ops = {
 	.max = 1,
 };
 
-/* --- The chip ------------------------------------------------------------------------ */
+/* --- The chip ------------------------------------------------------------ */
 
 void
 mc146818_put(struct mc146818 *c, unsigned at, uint8_t value)

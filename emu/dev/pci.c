@@ -35,7 +35,7 @@ struct pci_bus {
 	struct pci_dev *dev[256];
 };
 
-/* --- Configuration bytes --------------------------------------------------- */
+/* --- Configuration bytes ------------------------------------------------- */
 
 static unsigned
 get16(const struct pci_dev *d, unsigned off)
@@ -63,7 +63,7 @@ put32(uint8_t *at, uint32_t v)
 	put16(at + 2, v >> 16);
 }
 
-/* --- BARs (6.2.5) ------------------------------------------------------------ */
+/* --- BARs (6.2.5) -------------------------------------------------------- */
 
 static struct pci_bar *
 bar_of(struct pci_dev *d, unsigned n)
@@ -203,7 +203,7 @@ pci_bar_changed(struct pci_dev *d, unsigned n)
 	bar_update(d, n);
 }
 
-/* --- Interrupts ---------------------------------------------------------------- */
+/* --- Interrupts ---------------------------------------------------------- */
 
 bool
 pci_may_dma(const struct pci_dev *d)
@@ -311,7 +311,7 @@ pci_add_msi(struct pci_dev *d)
 	return 0;
 }
 
-/* --- MSI-X (6.8.2) --------------------------------------------------------------- */
+/* --- MSI-X (6.8.2) ------------------------------------------------------- */
 
 static void
 vector_send(struct pci_dev *d, struct msix_vector *v)
@@ -451,7 +451,7 @@ pci_add_msix(struct pci_dev *d, unsigned n, unsigned bar, uint32_t offset,
 	return 0;
 }
 
-/* --- Configuration cycles (3.2.2.3.2) ------------------------------------------ */
+/* --- Configuration cycles (3.2.2.3.2) ------------------------------------ */
 
 /* Makes the machine agree with the configuration bytes. */
 static void
@@ -556,7 +556,7 @@ static const struct io_ops data_ops = {
 	.write = data_write,
 };
 
-/* --- Functions ----------------------------------------------------------------- */
+/* --- Functions ----------------------------------------------------------- */
 
 static int
 find_slot(struct pci_bus *b, unsigned *slot)
@@ -651,7 +651,7 @@ pci_next(struct pci_bus *b, const struct pci_dev *d)
 	return NULL;
 }
 
-/* --- The bus --------------------------------------------------------------------- */
+/* --- The bus ------------------------------------------------------------- */
 
 struct pci_bus *
 pci_bus_new(struct mem *mem, struct bus *bus, struct msi_sink msi,
@@ -749,7 +749,7 @@ pci_bus_reset(struct pci_bus *b)
 	}
 }
 
-/* --- "info pci" -------------------------------------------------------------------- */
+/* --- "info pci" ---------------------------------------------------------- */
 
 /* Appendix D, those we may have. */
 static const char *

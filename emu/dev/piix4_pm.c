@@ -61,7 +61,7 @@ struct piix4_pm {
 	uint8_t smb_status, smb_control, smb_command, smb_address, smb_data[2];
 };
 
-/* --- The timer: bits 24 and up count the wraps ---------------------------- */
+/* --- The timer: bits 24 and up count the wraps --------------------------- */
 
 static uint64_t
 ticks(struct piix4_pm *c)
@@ -115,7 +115,7 @@ piix4_pm_button(struct piix4_pm *c)
 	update(c);
 }
 
-/* --- Ports from PMBA on (7.2) ------------------------------------------------ */
+/* --- Ports from PMBA on (7.2) -------------------------------------------- */
 
 static uint64_t
 pm_read(void *opaque, uint64_t off, unsigned size)
@@ -209,7 +209,7 @@ static const struct io_ops pm_ops = {
 	.write = pm_write_any,
 };
 
-/* --- SMBus host (7.3): every transaction ends with "no answer" ------------- */
+/* --- SMBus host (7.3): every transaction ends with "no answer" ----------- */
 
 static uint64_t
 smbus_read(void *opaque, uint64_t off, unsigned size)
@@ -265,7 +265,7 @@ static const struct io_ops smbus_ops = {
 	.max = 1,
 };
 
-/* --- B2h, B3h: the command that turns ACPI on (2.5.4) ------------------------ */
+/* --- B2h, B3h: the command that turns ACPI on (2.5.4) -------------------- */
 
 static uint64_t
 apm_read(void *opaque, uint64_t off, unsigned size)
@@ -298,7 +298,7 @@ static const struct io_ops apm_ops = {
 	.max = 1,
 };
 
-/* --- Configuration ------------------------------------------------------------ */
+/* --- Configuration ------------------------------------------------------- */
 
 static uint16_t
 base(const struct pci_dev *d, unsigned reg, unsigned align)

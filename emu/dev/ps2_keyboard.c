@@ -76,7 +76,7 @@ set2_of(uint8_t set1)
 	return 0;
 }
 
-/* --- Keys ------------------------------------------------------------------- */
+/* --- Keys ---------------------------------------------------------------- */
 
 static void
 send(struct ps2_keyboard *k, const uint8_t *b, unsigned n)
@@ -165,7 +165,7 @@ ps2_keyboard_key(struct ps2_keyboard *k, unsigned code, bool down)
 	k->out.ready(k->out.opaque);
 }
 
-/* --- Commands ------------------------------------------------------------------ */
+/* --- Commands ------------------------------------------------------------ */
 
 static void
 defaults(struct ps2_keyboard *k)

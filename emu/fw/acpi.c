@@ -37,7 +37,7 @@ enum {
 	SCI = 9,
 };
 
-/* --- Commands for the firmware ----------------------------------------------- */
+/* --- Commands for the firmware ------------------------------------------- */
 
 enum { ALLOCATE = 1, ADD_POINTER = 2, ADD_CHECKSUM = 3 };
 enum { ZONE_HIGH = 1, ZONE_F_SEGMENT = 2 };
@@ -116,7 +116,7 @@ add_checksum(struct builder *t, const char *file, uint32_t at, uint32_t from,
 	le32_put(&c->checksum.len, len);
 }
 
-/* --- Numbers in a table -------------------------------------------------------- */
+/* --- Numbers in a table -------------------------------------------------- */
 
 static void
 put8(struct builder *t, uint32_t at, uint8_t v)
@@ -189,7 +189,7 @@ table_done(struct builder *t, uint32_t at)
 	add_checksum(t, TABLES, at + 9, at, le32_get(len));
 }
 
-/* --- Tables ----------------------------------------------------------------------- */
+/* --- Tables -------------------------------------------------------------- */
 
 /* 5.2.10: 64 bytes without the usual header, on a 64-byte boundary. */
 static uint32_t

@@ -81,7 +81,7 @@ item_of(struct fw_cfg *f, unsigned key)
 	return NULL;
 }
 
-/* --- Reading ----------------------------------------------------------------- */
+/* --- Reading ------------------------------------------------------------- */
 
 static void
 choose(struct fw_cfg *f, uint16_t key)
@@ -118,7 +118,7 @@ static const struct io_ops port_ops = {
 	.max = 2,
 };
 
-/* --- DMA ------------------------------------------------------------------------ */
+/* --- DMA ----------------------------------------------------------------- */
 
 static bool
 copy_out(struct fw_cfg *f, uint64_t to, uint32_t len)
@@ -205,7 +205,7 @@ static const struct io_ops dma_ops = {
 	.write = dma_write,
 };
 
-/* --- Items ------------------------------------------------------------------------ */
+/* --- Items --------------------------------------------------------------- */
 
 int
 fw_cfg_lend(struct fw_cfg *f, uint16_t key, const void *data, size_t len,
@@ -290,7 +290,7 @@ fw_cfg_add_file(struct fw_cfg *f, const char *name, const void *data,
 	    be32_get(f->dir.n) * sizeof(struct file), err);
 }
 
-/* --- The device -------------------------------------------------------------------- */
+/* --- The device ---------------------------------------------------------- */
 
 void
 fw_cfg_reset(struct fw_cfg *f)
