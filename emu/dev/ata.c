@@ -247,6 +247,11 @@ static void dma_piece(struct ide_drive *d)
 	if (!n)
 		return;
 	d->piece = (uint32_t)(n / IDE_SECTOR);
+	if (!d->writing && d->piece == d->left &&
+	    ide_dma_now(d, d->sector * IDE_SECTOR, (uint64_t)n)) {
+		dma_done(d);
+		return;
+	}
 	ide_disk_dma(d, d->writing ? DISK_WRITE : DISK_READ,
 	    d->sector * IDE_SECTOR, (uint64_t)n, dma_done);
 }

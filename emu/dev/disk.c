@@ -12,6 +12,12 @@
  * have lately taken longer than a wake does: then the disk is slow and depth
  * pays.  Threads are made when they would be woken and none waits.
  *
+ * What takes less than any wake is a small read that the page cache answers:
+ * disk_read_now() asks it alone (RWF_NOWAIT), from whatever thread submits.
+ * The map must not wait either: a raw image has no tables, and those of a
+ * qcow2 image are in memory for the parts that a worker has read from ("warm";
+ * one that was thrown out again is read once more by a processor's thread).
+ *
  * Stores that take batches (O_DIRECT files with io_uring, servers) get many
  * small requests by one call of image_submit().
  */
@@ -28,6 +34,7 @@
 
 enum { WORKERS = 8, BATCH = 32, BATCH_IOVS = 64, DRAINS = 8 };
 enum { SLOW_NS = 60 * 1000, STACK = 1024 * 1024 };
+enum { NOW_MAX = 16 * 1024, NOW_IOVS = 16, WARM_PARTS = 1 << 20 };
 
 struct drain {
 	void (*idle)(void *opaque);
@@ -39,6 +46,9 @@ struct disk {
 	struct image *image;	/* NULL: no medium */
 	char *id;
 	bool read_only, discard, batches;
+	bool now;		/* disk_read_now() makes sense */
+	_Atomic uint8_t *warm;	/* a byte for each part; NULL: no tables */
+	unsigned warm_bits;	/* log2 of a part */
 
 	/* By the board lock. */
 	unsigned under_way;	/* submitted, and done() not called yet */
@@ -167,6 +177,14 @@ static void wake_one(struct disk *d)
 	pthread_attr_destroy(&attr);
 }
 
+/* The tables that say where this is are in memory. */
+static void note_warm(struct disk *d, const struct disk_req *r)
+{
+	if (d->warm && r->op == DISK_READ && !r->ret)
+		atomic_store_explicit(&d->warm[r->off >> d->warm_bits], 1,
+		    memory_order_relaxed);
+}
+
 /* Nobody is to wait behind these, however fast the reads are. */
 static bool is_slow(const struct disk_req *r)
 {
@@ -204,6 +222,8 @@ static void *worker_main(void *arg)
 		else
 			serve_batch(d, r, n);
 		start = (now_ns() - start) / n;
+		for (unsigned i = 0; i < n; i++)
+			note_warm(d, r[i]);
 
 		pthread_mutex_lock(&d->lock);
 		d->took_ns = (d->took_ns * 3 + start) / 4;
@@ -293,6 +313,77 @@ void disk_submit(struct disk *d, struct disk_req *r)
 		board_post(d->board, &d->work);
 }
 
+/* The part of a request that one extent answers, into a copy of its iovecs. */
+static int cut_iov(const struct disk_req *r, uint64_t skip, uint64_t len,
+    struct iovec *out)
+{
+	int n = 0;
+
+	for (int i = 0; i < r->iovcnt && len; i++) {
+		uint64_t here = r->iov[i].iov_len;
+
+		if (skip >= here) {
+			skip -= here;
+			continue;
+		}
+		here = min64(here - skip, len);
+		out[n++] = (struct iovec){
+			(uint8_t *)r->iov[i].iov_base + skip, here };
+		len -= here;
+		skip = 0;
+	}
+	return n;
+}
+
+/* With the gate held. */
+static bool read_cached(struct disk *d, const struct disk_req *r)
+{
+	struct iovec iov[NOW_IOVS];
+	uint64_t at = 0;
+	struct extent e;
+	struct error err;
+
+	while (at < r->len) {
+		ssize_t got;
+		int n;
+
+		if (image_map(d->image, r->off + at, r->len - at, MAP_READ, &e,
+		    NULL, &err) || e.kind != EXTENT_DATA || e.store->fd < 0 ||
+		    e.store->align > 1)
+			return false;
+		n = cut_iov(r, at, e.len, iov);
+		got = preadv2(e.store->fd, iov, n, (off_t)e.host, RWF_NOWAIT);
+		/* Not every file system knows the flag. */
+		if (got < 0 && errno == EOPNOTSUPP)
+			d->now = false;
+		if (got != (ssize_t)e.len)
+			return false;
+		at += e.len;
+	}
+	return true;
+}
+
+bool disk_read_now(struct disk *d, const struct disk_req *r)
+{
+	bool ok;
+
+	if (!d->now || r->op != DISK_READ || !r->len || r->len > NOW_MAX ||
+	    r->iovcnt > NOW_IOVS ||
+	    !range_ok(r->off, r->len, d->image->size))
+		return false;
+	if (d->warm && !(d->warm[r->off >> d->warm_bits] &
+	    d->warm[(r->off + r->len - 1) >> d->warm_bits]))
+		return false;
+	/* Somebody gives space back: that may take a while. */
+	for (struct image *i = d->image; i; i = i->backing)
+		if (atomic_load(&i->gate.shut))
+			return false;
+	image_hold(d->image);
+	ok = read_cached(d, r);
+	image_drop(d->image);
+	return ok;
+}
+
 void disk_drain(struct disk *d, void (*idle)(void *opaque), void *opaque)
 {
 	if (!d->under_way) {
@@ -307,6 +398,33 @@ void disk_drain(struct disk *d, void (*idle)(void *opaque), void *opaque)
 }
 
 /* ---- the disk */
+
+/* Which reads can be tried without a thread. A table of a qcow2 image maps
+ * at least unit * unit / 16 bytes. */
+static void look_for_now(struct disk *d)
+{
+	unsigned bits = 63;
+	bool tables = false;
+
+	for (struct image *i = d->image; i; i = i->backing) {
+		if (!strcmp(i->format->name, "raw"))
+			continue;
+		if (strcmp(i->format->name, "qcow2") || i->unit < 512)
+			return;
+		tables = true;
+		bits = (unsigned)min64(bits, 2 * log2_of(i->unit) - 4);
+	}
+	if (d->image->args.copy_on_read)
+		return;
+	if (tables) {
+		uint64_t parts = (d->image->size >> bits) + 1;
+
+		if (parts > WARM_PARTS || !(d->warm = calloc(1, parts)))
+			return;
+		d->warm_bits = bits;
+	}
+	d->now = true;
+}
 
 struct disk *disk_new(struct board *board, struct image *image, const char *id,
     bool read_only, bool discard, struct error *err)
@@ -333,6 +451,7 @@ struct disk *disk_new(struct board *board, struct image *image, const char *id,
 	pthread_cond_init(&d->wanted, NULL);
 	if (!image)
 		return d;
+	look_for_now(d);
 	/* One there always is: more are a matter of speed. */
 	pthread_mutex_lock(&d->lock);
 	wake_one(d);
@@ -343,8 +462,10 @@ struct disk *disk_new(struct board *board, struct image *image, const char *id,
 	pthread_cond_destroy(&d->wanted);
 	error_set(err, EAGAIN, "%s: cannot start a thread for the disk", d->id);
 fail:
-	if (d)
+	if (d) {
+		free(d->warm);
 		free(d->id);
+	}
 	free(d);
 	image_close(image, &ignored);
 	return NULL;
@@ -368,6 +489,7 @@ int disk_free(struct disk *d, struct error *err)
 	rc = image_close(d->image, err);
 	pthread_mutex_destroy(&d->lock);
 	pthread_cond_destroy(&d->wanted);
+	free(d->warm);
 	free(d->id);
 	free(d);
 	return rc;

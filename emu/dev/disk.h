@@ -55,6 +55,9 @@ const char *disk_id(const struct disk *);
 
 /* Board lock held.  done() comes later, never from within. */
 void disk_submit(struct disk *, struct disk_req *);
+/* Serves a small read at once if the page cache has it and nothing has to be
+ * waited for: true, and done() is not called.  Else nothing has happened. */
+bool disk_read_now(struct disk *, const struct disk_req *);
 /* Calls idle(opaque) once nothing of this disk is under way (controller
  * reset, machine stop); at once if so already.  The same pair again while it
  * is waited for is one call; at most 8 pairs. */

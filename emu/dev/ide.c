@@ -214,6 +214,18 @@ void ide_disk_dma(struct ide_drive *d, enum disk_op op, uint64_t off,
 	submit(d, op, off, len, d->ch->bm.iov, d->ch->bm.iovs, done);
 }
 
+bool ide_dma_now(struct ide_drive *d, uint64_t off, uint64_t len)
+{
+	struct bus_master *bm = &d->ch->bm;
+
+	d->req = (struct disk_req){ .op = DISK_READ, .off = off, .len = len,
+	    .iov = bm->iov, .iovcnt = bm->iovs };
+	if (!disk_read_now(d->disk, &d->req))
+		return false;
+	bm_wrote(bm);
+	return true;
+}
+
 /* ---- resets */
 
 /* Volume 1, 5.14: what is there is told by what the registers hold. */

@@ -163,6 +163,8 @@ void ide_disk(struct ide_drive *, enum disk_op, uint64_t off, uint64_t len,
     ide_then *done);
 void ide_disk_dma(struct ide_drive *, enum disk_op, uint64_t off, uint64_t len,
     ide_then *done);
+/* A read into the bus master's iov that needs no waiting: true, it is done. */
+bool ide_dma_now(struct ide_drive *, uint64_t off, uint64_t len);
 void ide_signature(struct ide_drive *);
 /* Puts text into an identify block: two characters a word, swapped. */
 void ide_text(uint8_t *at, const char *text, unsigned len);

@@ -7,6 +7,7 @@
 
 #include "emu/rig.h"
 #include "store/fault.h"
+#include "support/guest.h"
 #include "support/unit.h"
 
 enum { DISK = 4 << 20, MANY = 400 };
@@ -250,6 +251,89 @@ static void drains_are_called_once_when_all_is_done(void)
 	rig_fini(&rig);
 }
 
+/* A file of DISK bytes as rig_byte() has them; its store. */
+static struct store *file_store(void)
+{
+	struct file_args args = { .writable = true, .create = true };
+	uint8_t *b = malloc(DISK);
+	struct error err;
+	struct store *s = file_open("disk.raw", &args, &err);
+
+	rig_must(s, &err);
+	for (unsigned i = 0; i < DISK; i++)
+		b[i] = rig_byte(i);
+	rig_must(!store_pwrite(s, b, DISK, 0, EVENT_DATA, &err), &err);
+	free(b);
+	return s;
+}
+
+static bool now(unsigned i, uint64_t off, uint64_t len)
+{
+	struct job *j = &jobs[i];
+
+	j->iov = (struct iovec){ j->b, len };
+	j->done = 0;
+	j->r = (struct disk_req){ .op = DISK_READ, .off = off, .len = len,
+	    .iov = &j->iov, .iovcnt = 1, .done = done, .opaque = j };
+	return disk_read_now(rig.disk[0], &j->r);
+}
+
+static void small_reads_of_cached_files_need_no_thread(void)
+{
+	begin();
+	rig_disk_on(&rig, file_store(), false, false);
+	if (!now(0, 4096, 4096)) {
+		/* A file system without the flag: then never. */
+		CU_ASSERT_FALSE(now(0, 0, 512));
+		rig_fini(&rig);
+		return;
+	}
+	CU_ASSERT_TRUE(rig_matches(jobs[0].b, 4096, 4096));
+	CU_ASSERT_EQUAL(told, 0);
+	CU_ASSERT_TRUE(now(0, DISK - 512, 512));
+	CU_ASSERT_TRUE(rig_matches(jobs[0].b, DISK - 512, 512));
+	CU_ASSERT_FALSE(now(0, DISK - 512, 1024));
+	CU_ASSERT_FALSE(now(0, UINT64_MAX - 100, 512));
+	CU_ASSERT_FALSE(now(0, 0, 1 << 20));
+	rig_fini(&rig);
+}
+
+/* Tables are read by workers: only what has been read from is warm. */
+static void qcow2_parts_are_warm_once_read_from(void)
+{
+	struct file_args fa = { .writable = true, .create = true };
+	struct open_args a = { .format = "qcow2", .writable = true };
+	uint8_t b[4096];
+	struct image *img;
+	struct error err;
+	struct store *s;
+
+	begin();
+	s = file_open("disk.qcow2", &fa, &err);
+	rig_must(s, &err);
+	rig_must(!image_make(s, "qcow2", DISK, "cluster_size=4096", NULL,
+	    false, &err), &err);
+	a.store = s;
+	img = image_open("disk", &a, &err);
+	rig_must(img, &err);
+	for (unsigned i = 0; i < sizeof(b); i++)
+		b[i] = rig_byte(i);
+	rig_must(!image_write(img, b, 4096, 0, 0, &err), &err);
+	rig.disk[0] = disk_new(rig.board, img, "d", false, false, &err);
+	rig_must(rig.disk[0], &err);
+	rig.image[0] = img;
+	rig.disks = 1;
+	CU_ASSERT_FALSE(now(0, 0, 4096));
+	submit(1, 0, DISK_READ, 0, 4096);
+	rig_settle(&rig);
+	if (now(0, 0, 4096))
+		CU_ASSERT_TRUE(rig_matches(jobs[0].b, 0, 4096));
+	/* Another table; and what is no data in a file. */
+	CU_ASSERT_FALSE(now(0, 2 << 20, 4096));
+	CU_ASSERT_FALSE(now(0, 4096, 4096));
+	rig_fini(&rig);
+}
+
 static const struct unit_test tests[] = {
 	{ "every request is told once", every_request_is_told_once },
 	{ "what ended together is one burst",
@@ -266,6 +350,10 @@ static const struct unit_test tests[] = {
 	    closing_waits_for_what_is_under_way },
 	{ "drains are called once when all is done",
 	    drains_are_called_once_when_all_is_done },
+	{ "small reads of cached files need no thread",
+	    small_reads_of_cached_files_need_no_thread },
+	{ "qcow2 parts are warm once read from",
+	    qcow2_parts_are_warm_once_read_from },
 	{ NULL, NULL }
 };
 
