@@ -9,7 +9,7 @@
 
 #include "cpu/vec.h"
 
-/* --- AES in C ------------------------------------------------------------------------- */
+/* --- AES in C ------------------------------------------------------------ */
 
 static uint8_t sbox[256], inv_sbox[256];
 
@@ -156,7 +156,7 @@ k_aeskeygenassist(__m128i a, __m128i b, unsigned imm)
 }
 VEC_OP(aeskeygenassist, VC_UNARY, k_aeskeygenassist)
 
-/* --- Carry-less multiplication -------------------------------------------------------------- */
+/* --- Carry-less multiplication ------------------------------------------- */
 
 static __m128i
 clmul_in_c(uint64_t x, uint64_t y)
@@ -189,7 +189,7 @@ k_pclmulqdq(__m128i a, __m128i b, unsigned imm)
 }
 VEC_OP(pclmulqdq, 0, k_pclmulqdq)
 
-/* --- SHA: legacy encodings only -------------------------------------------------------------- */
+/* --- SHA: legacy encodings only ------------------------------------------ */
 
 VEC_INLINE uint32_t
 ror(uint32_t v, unsigned n)

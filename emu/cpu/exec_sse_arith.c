@@ -59,7 +59,7 @@ UNARY(rsqrtps, 0)
 VEC_OP(rcpss, VC_SCALAR, k_rcpss)
 VEC_OP(rsqrtss, VC_SCALAR, k_rsqrtss)
 
-/* --- SSE3: horizontal and alternating ------------------------------------------ */
+/* --- SSE3: horizontal and alternating ------------------------------------ */
 
 /* The even and the odd elements of a and b, for ADDPS-like instructions. */
 VEC_INLINE __m128i
@@ -117,7 +117,7 @@ k_addsubpd(__m128i a, __m128i b, unsigned imm)
 VEC_OP(addsubps, VC_F32 | VC_TINY, k_addsubps)
 VEC_OP(addsubpd, VC_F64 | VC_TINY, k_addsubpd)
 
-/* --- Bitwise ------------------------------------------------------------------- */
+/* --- Bitwise ------------------------------------------------------------- */
 
 #define BITWISE(name, intrinsic)					\
 	VEC_INLINE __m128i						\
@@ -132,7 +132,7 @@ BITWISE(andn, _mm_andnot_si128)
 BITWISE(or, _mm_or_si128)
 BITWISE(xor, _mm_xor_si128)
 
-/* --- Compares -------------------------------------------------------------------- */
+/* --- Compares ------------------------------------------------------------ */
 
 /*
  * Predicates 8 to 31 are VEX only (SDM 2, CMPPD, table 3-1): which of the
@@ -318,7 +318,7 @@ COMI(comisd, 8, sd)
 	{ x_##name, { { name##_rr, name##_rm }, { name##_vrr, name##_vrm }, \
 	    { name##_vrr, name##_vrm } } },
 
-/* --- Rounding and dot products (SSE4.1) --------------------------------------------- */
+/* --- Rounding and dot products (SSE4.1) ---------------------------------- */
 
 /*
  * ROUNDxx: imm8 bits 1:0 the mode unless bit 2 says MXCSR's, bit 3 no

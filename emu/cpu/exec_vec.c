@@ -23,7 +23,7 @@
 
 unsigned vec_host;
 
-/* --- The host's registers ---------------------------------------------------- */
+/* --- The host's registers ------------------------------------------------ */
 
 static void
 host_features(void)
@@ -115,7 +115,7 @@ fp_reset(struct cpu *c)
 	fp_mode_changed(c);
 }
 
-/* --- What may run --------------------------------------------------------------- */
+/* --- What may run -------------------------------------------------------- */
 
 void
 fp_mode_changed(struct cpu *c)
@@ -171,7 +171,7 @@ fp_pending(struct cpu *c, const struct insn *i)
 	c->fp_stop &= ~FP_STOP_ES;	/* IGNNE# from here on */
 }
 
-/* --- Open exceptions -------------------------------------------------------------- */
+/* --- Open exceptions ----------------------------------------------------- */
 
 void
 vec_open_begin(struct cpu *c)
@@ -225,7 +225,7 @@ vec_open_end(struct cpu *c, const struct insn *i, unsigned class,
 		cpu_fault(c, i, c->cr4 & CR4_OSXMMEXCPT ? EXC_XM : EXC_UD);
 }
 
-/* --- Loads and control ------------------------------------------------------------- */
+/* --- Loads and control --------------------------------------------------- */
 
 const void *
 vec_load_slow(struct cpu *c, const struct insn *i, uint64_t lin, unsigned n)
@@ -259,7 +259,7 @@ EXEC(x_stmxcsr)
 	cpu_store32(c, i, cpu_linear(c, i, 4, TLB_WRITE), fp_mxcsr(c));
 }
 
-/* --- Binding ---------------------------------------------------------------------------- */
+/* --- Binding ------------------------------------------------------------- */
 
 #define BIND_SLOTS 1024u		/* a power of two, twice what there is */
 static const struct vec_forms *bind_slots[BIND_SLOTS];

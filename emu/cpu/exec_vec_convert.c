@@ -23,7 +23,7 @@
 		return a;						\
 	}
 
-/* --- Same size ------------------------------------------------------------------------ */
+/* --- Same size ----------------------------------------------------------- */
 
 UNARY(cvtdq2ps)
 UNARY(cvtps2dq)
@@ -32,7 +32,7 @@ VEC_OP(cvtdq2ps, VC_FLAGS | VC_UNARY, k_cvtdq2ps)
 VEC_OP(cvtps2dq, VC_FLAGS | VC_UNARY, k_cvtps2dq)
 VEC_OP(cvttps2dq, VC_FLAGS | VC_UNARY, k_cvttps2dq)
 
-/* --- Scalars ---------------------------------------------------------------------------- */
+/* --- Scalars ------------------------------------------------------------- */
 
 MERGE(cvtss2sd)
 MERGE(cvtsd2ss)
@@ -216,7 +216,7 @@ from_quick(struct cpu *c, const struct insn *i, bool is_double, int width,
 FROM_INT(cvtsi2ss, false)
 FROM_INT(cvtsi2sd, true)
 
-/* --- Narrow to wide: the low half of the source for each lane ----------------------------- */
+/* --- Narrow to wide: the low half of the source for each lane ------------ */
 
 UNARY(cvtps2pd)
 UNARY(cvtdq2pd)
@@ -253,7 +253,7 @@ cvtdq2pd(struct cpu *c, const struct insn *i)
 EXEC(x_cvtps2pd) { cvtps2pd(c, i); }
 EXEC(x_cvtdq2pd) { cvtdq2pd(c, i); }
 
-/* --- Wide to narrow: each lane makes 8 bytes ------------------------------------------------ */
+/* --- Wide to narrow: each lane makes 8 bytes ----------------------------- */
 
 UNARY(cvtpd2ps)
 UNARY(cvtpd2dq)
@@ -297,7 +297,7 @@ EXEC(x_cvtpd2ps) { cvtpd2ps(c, i); }
 EXEC(x_cvtpd2dq) { cvtpd2dq(c, i); }
 EXEC(x_cvttpd2dq) { cvttpd2dq(c, i); }
 
-/* --- To and from MMX registers ----------------------------------------------------------------- */
+/* --- To and from MMX registers ------------------------------------------- */
 
 /* With a memory operand they leave the x87 state alone: SDM 2, CVTPI2PD; of
  * CVTPI2PS it says otherwise, but processors do not. */
@@ -344,7 +344,7 @@ EXEC(x_cvttps2pi) { to_mmx(c, i, 8, k_cvttps2dq); }
 EXEC(x_cvtpd2pi) { to_mmx(c, i, 16, k_cvtpd2dq); }
 EXEC(x_cvttpd2pi) { to_mmx(c, i, 16, k_cvttpd2dq); }
 
-/* --- F16C: half precision ------------------------------------------------------------------------- */
+/* --- F16C: half precision ------------------------------------------------ */
 
 /* IEEE binary16 has 5 bits of exponent (bias 15) and 10 of fraction.  Signals
  * are the single-precision ones, but denormal halves are not DE and DAZ does

@@ -13,7 +13,7 @@
 	VEC_INLINE __m128i						\
 	k_##name(__m128i a, __m128i b, unsigned imm)
 
-/* --- By SSE2 -------------------------------------------------------------------- */
+/* --- By SSE2 ------------------------------------------------------------- */
 
 #define SSE2(name, intrinsic)						\
 	KERNEL(name) { return intrinsic(a, b); }			\
@@ -58,7 +58,7 @@ SSE2(pandn, _mm_andnot_si128)
 SSE2(por, _mm_or_si128)
 SSE2(pxor, _mm_xor_si128)
 
-/* --- SSSE3 to SSE4.2: by the host if it can ----------------------------------------- */
+/* --- SSSE3 to SSE4.2: by the host if it can ------------------------------ */
 
 /* The instruction, or per element k of a.n, b.n: r.n[k] = expr. */
 #define NEWER(name, host, member, count, expr)				\
@@ -151,7 +151,7 @@ KERNEL(phminposuw)
 }
 VEC_OP(phminposuw, VC_UNARY, k_phminposuw)
 
-/* --- Neighbours ----------------------------------------------------------------------- */
+/* --- Neighbours ---------------------------------------------------------- */
 
 /* Of 2n elements of a then b, r[k] = sum or difference of 2k and 2k + 1. */
 #define PAIRS(name, member, count, expr)				\
@@ -215,7 +215,7 @@ EXEC(x_mpsadbw)
 	}
 }
 
-/* --- Shifts ------------------------------------------------------------------------------ */
+/* --- Shifts -------------------------------------------------------------- */
 
 /*
  * The count is 64 bits of a vector register or memory (of which 16 bytes are
@@ -360,7 +360,7 @@ SHIFT_EACH(vpsrlvd, d, 4, y.d[k] < 32 ? x.d[k] >> y.d[k] : 0)
 SHIFT_EACH(vpsrlvq, q, 2, y.q[k] < 64 ? x.q[k] >> y.q[k] : 0)
 SHIFT_EACH(vpsravd, sd, 4, x.sd[k] >> (y.d[k] < 32 ? y.d[k] : 31))
 
-/* --- Tests -------------------------------------------------------------------------------- */
+/* --- Tests --------------------------------------------------------------- */
 
 /* ZF: a AND b is zero; CF: NOT a AND b is, both under mask. */
 static __attribute__((noinline)) void

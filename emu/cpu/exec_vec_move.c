@@ -7,7 +7,7 @@
  */
 #include "cpu/vec.h"
 
-/* --- Whole registers ---------------------------------------------------------------- */
+/* --- Whole registers ----------------------------------------------------- */
 
 VEC_INLINE void
 move(struct cpu *c, const struct insn *i, bool aligned)
@@ -94,7 +94,7 @@ MOVE(movntps, true)
 MOVE(movntpd, true)
 MOVE(movntdq, true)
 
-/* --- Scalars ------------------------------------------------------------------------- */
+/* --- Scalars ------------------------------------------------------------- */
 
 /* Loads clear the rest of the register; between registers it comes from the
  * first source. */
@@ -245,7 +245,7 @@ LOW(movq, 8)
 QUICK(movq, rr, low_quick(c, i, 8, VF_SSE, VF_RR))
 QUICK(movq, vrr, low_quick(c, i, 8, VF_VEX, VF_RR))
 
-/* --- Halves ---------------------------------------------------------------------------- */
+/* --- Halves -------------------------------------------------------------- */
 
 /* dst's half "to" is src's half "from" (memory has one half only), the other
  * half comes from the first source. */
@@ -289,7 +289,7 @@ EXEC(x_movhps) { high_half(c, i); }
 EXEC(x_movhpd) { high_half(c, i); }
 EXEC(x_movlhps) { high_half(c, i); }
 
-/* --- MMX ---------------------------------------------------------------------------------- */
+/* --- MMX ----------------------------------------------------------------- */
 
 EXEC(x_movntq)
 {
@@ -319,7 +319,7 @@ EXEC(x_emms)
 	c->ftw = 0;
 }
 
-/* --- Sign masks ------------------------------------------------------------------------------ */
+/* --- Sign masks ---------------------------------------------------------- */
 
 static inline uint32_t
 mask_b(const uint8_t *p)
@@ -385,7 +385,7 @@ QUICK(pmovmskb, gr, pmovmskb_quick(c, i, VF_SSE))
 QUICK(pmovmskb, vgr, pmovmskb_quick(c, i, VF_VEX))
 QUICK(pmovmskb, ygr, pmovmskb_quick(c, i, VF_YMM))
 
-/* --- Under a mask ------------------------------------------------------------------------------ */
+/* --- Under a mask -------------------------------------------------------- */
 
 /* MASKMOVQ, MASKMOVDQU: bytes of opd[0] whose mask byte in opd[1] is negative,
  * to DS:rDI.  No other byte is looked at. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * exec_vec_shuffle.c - vector elements rearranged: unpack, pack, shuffle, blend,
- * insert, extract, widen, broadcast, permute
+ * exec_vec_shuffle.c - vector elements rearranged: unpack, pack, shuffle,
+ * blend, insert, extract, widen, broadcast, permute
  */
 #include "cpu/vec.h"
 
@@ -12,7 +12,7 @@
 	VEC_INLINE __m128i						\
 	mmx_##name(__m128i a, __m128i b, unsigned imm)
 
-/* --- Unpack and pack ------------------------------------------------------------------- */
+/* --- Unpack and pack ----------------------------------------------------- */
 
 #define UNPACK_LOW(name, intrinsic)					\
 	KERNEL(name) { return intrinsic(a, b); }			\
@@ -66,7 +66,7 @@ KERNEL(packusdw)
 }
 VEC_OP(packusdw, 0, k_packusdw)
 
-/* --- Shuffles ------------------------------------------------------------------------------ */
+/* --- Shuffles ------------------------------------------------------------ */
 
 /* Which bytes PSHUFD, PSHUFLW, PSHUFHW take for each imm8, for PSHUFB: these
  * have no form with a variable. */
@@ -250,7 +250,7 @@ EXEC(x_movddup)
 	}
 }
 
-/* --- Blends ----------------------------------------------------------------------------------- */
+/* --- Blends -------------------------------------------------------------- */
 
 /* Elements of b where m has ones, else of a. */
 VEC_INLINE __m128i
@@ -335,7 +335,7 @@ EXEC(x_vpblendvb) { blend_var(c, i, 1); }
 EXEC(x_vblendvps) { blend_var(c, i, 4); }
 EXEC(x_vblendvpd) { blend_var(c, i, 8); }
 
-/* --- Insert and extract ----------------------------------------------------------------------- */
+/* --- Insert and extract -------------------------------------------------- */
 
 /* imm8: 7:6 the element of a register source, 5:4 where to, 3:0 zeros. */
 static __attribute__((noinline)) void
@@ -422,11 +422,12 @@ EXEC(x_pinsrd)
 	insert(c, i, i->opd[vec_vex(i) ? 2 : 1].size == 8 ? 8 : 4);
 }
 
-/* --- Widening ------------------------------------------------------------------------------------ */
+/* --- Widening ------------------------------------------------------------ */
 
 /* "from" bytes each become "to" bytes. */
 static __attribute__((noinline)) void
-widen(struct cpu *c, const struct insn *i, unsigned from, unsigned to, bool sign)
+widen(struct cpu *c, const struct insn *i, unsigned from, unsigned to,
+    bool sign)
 {
 	const struct operand *o = i->opd;
 	uint8_t r[32] __attribute__((aligned(16)));
@@ -461,7 +462,7 @@ EXEC(x_pmovzxwd) { widen(c, i, 2, 4, false); }
 EXEC(x_pmovzxwq) { widen(c, i, 2, 8, false); }
 EXEC(x_pmovzxdq) { widen(c, i, 4, 8, false); }
 
-/* --- AVX: broadcasts and permutations ------------------------------------------------------------- */
+/* --- AVX: broadcasts and permutations ------------------------------------ */
 
 VEC_INLINE void
 broadcast(struct cpu *c, const struct insn *i, unsigned n)

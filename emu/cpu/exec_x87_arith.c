@@ -12,7 +12,7 @@ typedef uint16_t operation(void *d, const void *a, const void *b);
 /* The same without. */
 typedef void silent(f80 *d, const f80 *a, const void *b);
 
-/* --- Add, subtract, multiply, divide ----------------------------------------------------- */
+/* --- Add, subtract, multiply, divide ------------------------------------- */
 
 /*
  * The opcode bytes are given in numbers: in the assembler's AT&T syntax the
@@ -196,7 +196,7 @@ BINARY(fsubr, "0xde, 0xe1", "0xd8, 0xe9", fisubr)
 BINARY(fdiv, "0xde, 0xf9", "0xd8, 0xf1", fidiv)
 BINARY(fdivr, "0xde, 0xf1", "0xd8, 0xf9", fidivr)
 
-/* --- Compares: C3 C2 C0 ------------------------------------------------------------------- */
+/* --- Compares: C3 C2 C0 -------------------------------------------------- */
 
 /* The operands stay on the host's stack until the status word is known; clear
  * is what an exception that is open takes. */
@@ -407,7 +407,7 @@ fxam(struct cpu *c, const struct insn *i)
 }
 EXEC(x_fxam) { fxam(c, i); }
 
-/* --- One operand ------------------------------------------------------------------------------- */
+/* --- One operand --------------------------------------------------------- */
 
 /* These raise nothing and take anything. */
 VEC_INLINE void
@@ -512,7 +512,7 @@ UNARY(f2xm1)
 UNARY_C2(fsin)
 UNARY_C2(fcos)
 
-/* --- Two operands ------------------------------------------------------------------------------- */
+/* --- Two operands -------------------------------------------------------- */
 
 /* st(0) = f(st(0), st(1)), or with a pop st(1) = f(st(1), st(0)).  Whether
  * the host popped shows in its TOP: 6 with both there, 7 with one. */
@@ -602,7 +602,7 @@ TWO(fyl2xp1, true, "")
 REMAINDER(fprem)
 REMAINDER(fprem1)
 
-/* --- One operand, two results --------------------------------------------------------------------- */
+/* --- One operand, two results -------------------------------------------- */
 
 /* st(0) becomes *d, and *top is pushed; unless C2 says out of range, or an
  * open exception prevents it: the host's TOP is then 7, not 6. */

@@ -9,7 +9,7 @@
  */
 #include "cpu/x87.h"
 
-/* --- Exceptions ------------------------------------------------------------------------ */
+/* --- Exceptions ---------------------------------------------------------- */
 
 void
 x87_refuse(struct cpu *c, const struct insn *i)
@@ -97,7 +97,7 @@ EXEC(x_fwait)
 }
 
 
-/* --- Control and status ------------------------------------------------------------------- */
+/* --- Control and status -------------------------------------------------- */
 
 /* These do not wait for pending exceptions. */
 static inline void
@@ -161,7 +161,7 @@ EXEC(x_fnstsw)
 		cpu_store16(c, i, cpu_linear(c, i, 2, TLB_WRITE), c->fsw);
 }
 
-/* --- Environment ----------------------------------------------------------------------------- */
+/* --- Environment --------------------------------------------------------- */
 
 /* Two bits a register: valid, zero, special, empty. */
 static uint16_t

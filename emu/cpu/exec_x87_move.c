@@ -7,7 +7,7 @@
  */
 #include "cpu/x87.h"
 
-/* --- Loads ------------------------------------------------------------------------------ */
+/* --- Loads --------------------------------------------------------------- */
 
 /* The slow half of every load: a full stack, open exceptions.  Whether the
  * host pushed shows in its TOP, which is then 7. */
@@ -189,7 +189,7 @@ CONSTANT(fldl2e)
 CONSTANT(fldlg2)
 CONSTANT(fldln2)
 
-/* --- Stores -------------------------------------------------------------------------------- */
+/* --- Stores -------------------------------------------------------------- */
 
 /*
  * How st(0) becomes n bytes; the status word.  Open exceptions but PE keep it
@@ -416,7 +416,7 @@ EXEC(x_fisttp)
 }
 EXEC(x_fbstp) { store(c, i, 10, true, true, fbstp_convert); }
 
-/* --- The stack ------------------------------------------------------------------------------- */
+/* --- The stack ----------------------------------------------------------- */
 
 static __attribute__((noinline)) void
 fxch_slow(struct cpu *c, const struct insn *i)

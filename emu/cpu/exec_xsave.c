@@ -8,6 +8,7 @@
  * piece after all of the pieces have been probed.  XINUSE is exact: a
  * component is in use when it differs from its initial state.
  */
+#include "cpu/model.h"
 #include "cpu/x87.h"
 
 #define MXCSR_INIT	0x1f80u
@@ -145,7 +146,7 @@ xsave_in_use(const struct cpu *c)
 	return use;
 }
 
-/* --- FXSAVE, FXRSTOR -------------------------------------------------------------------- */
+/* --- FXSAVE, FXRSTOR ----------------------------------------------------- */
 
 static void
 check_x87(struct cpu *c, const struct insn *i)
@@ -212,7 +213,7 @@ x_fxrstor(struct cpu *c, const struct insn *i)
 	cpu_resume(c, insn_next_rip(c, i));
 }
 
-/* --- XSAVE ---------------------------------------------------------------------------------- */
+/* --- XSAVE --------------------------------------------------------------- */
 
 static void
 check_xsave(struct cpu *c, const struct insn *i)
@@ -336,21 +337,17 @@ x_xrstor(struct cpu *c, const struct insn *i)
 	cpu_resume(c, insn_next_rip(c, i));
 }
 
-/* --- XCR0 -------------------------------------------------------------------------------------- */
+/* --- XCR0 ---------------------------------------------------------------- */
 
 EXEC(x_xgetbv)
 {
-	uint32_t which = (uint32_t)c->gpr[RCX];
-	uint64_t v;
-
 	if (!(c->cr4 & CR4_OSXSAVE))
 		cpu_ud(c, i);
-	if (which > 1)
+	/* ECX = 1 is a feature that no model has (CPUID.(0Dh,1).EAX bit 2). */
+	if ((uint32_t)c->gpr[RCX])
 		cpu_gp(c, i, 0);
-	x87_sync(c);
-	v = which ? c->xcr0 & xsave_in_use(c) : c->xcr0;
-	gpr_put32(c, RAX * 8, (uint32_t)v);
-	gpr_put32(c, RDX * 8, (uint32_t)(v >> 32));
+	gpr_put32(c, RAX * 8, (uint32_t)c->xcr0);
+	gpr_put32(c, RDX * 8, (uint32_t)(c->xcr0 >> 32));
 }
 
 /* x87 is always there, AVX not without SSE (SDM 1, 13.3). */
@@ -358,12 +355,14 @@ void
 x_xsetbv(struct cpu *c, const struct insn *i)
 {
 	uint64_t v = (uint64_t)(uint32_t)c->gpr[RDX] << 32 |
-	    (uint32_t)c->gpr[RAX];
+	    (uint32_t)c->gpr[RAX], have = XCR0_X87 | XCR0_SSE;
 
+	if (cpu_has(cpu_model_features(c->model), FEAT_AVX))
+		have |= XCR0_AVX;
 	if (!(c->cr4 & CR4_OSXSAVE))
 		cpu_ud(c, i);
 	if (c->cpl || (uint32_t)c->gpr[RCX] || !(v & XCR0_X87) ||
-	    v & ~(uint64_t)XCR0_ALL || ((v & XCR0_AVX) && !(v & XCR0_SSE)))
+	    v & ~have || ((v & XCR0_AVX) && !(v & XCR0_SSE)))
 		cpu_gp(c, i, 0);
 	c->xcr0 = v;
 	fp_mode_changed(c);

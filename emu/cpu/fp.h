@@ -6,8 +6,8 @@
  * runs, its thread's MXCSR and x87 control word are the guest's with all
  * exceptions masked: fp_enter() puts them there, fp_leave() takes them out and
  * collects the flags that rose in between.  cpu.mxcsr and cpu.fcw always hold
- * control bits as the guest set them; the flags of cpu.mxcsr are complete only
- * after fp_leave() or fp_mxcsr().  Code that runs in between and computes in
+ * control bits as the guest set them; the flags of cpu.mxcsr and cpu.fsw are
+ * complete only after fp_leave() (fp_mxcsr(), x87_sync()).  Code that runs in between and computes in
  * floating point (none should) does so in the guest's rounding mode.
  *
  * Whether vector instructions may run depends on control registers that
@@ -35,12 +35,11 @@
 /* What is in force after RESET# (INIT leaves these registers alone). */
 void fp_reset(struct cpu *);
 
-/* Round cpu_run(), in the thread that runs it; also after fp_leave() when the
- * caller did floating point of its own.  Unwinding past them is fine. */
+/* Round cpu_run(), in the thread that runs it; unwinding between is fine. */
 void fp_enter(struct cpu *);
 void fp_leave(struct cpu *);
 
-/* After CR0, CR4, XCR0, CPL or the mode changed: cpu_mode_changed() calls it. */
+/* After CR0, CR4, XCR0 or the mode changed: cpu_mode_changed() calls it. */
 void fp_mode_changed(struct cpu *);
 
 /* MXCSR as the guest would read it; cpu_run() is under way. */
@@ -57,7 +56,6 @@ cpu_exec *fp_bind(const struct insn *, cpu_exec *generic);
 #define XCR0_X87 0x1u
 #define XCR0_SSE 0x2u
 #define XCR0_AVX 0x4u
-#define XCR0_ALL (XCR0_X87 | XCR0_SSE | XCR0_AVX)
 #define XSAVE_AVX_OFFSET 576u
 #define XSAVE_AVX_SIZE 256u
 static inline unsigned
@@ -66,7 +64,7 @@ xsave_size(uint64_t xcr0)
 	return xcr0 & XCR0_AVX ? XSAVE_AVX_OFFSET + XSAVE_AVX_SIZE :
 	    XSAVE_AVX_OFFSET;
 }
-uint64_t xsave_in_use(const struct cpu *);	/* XINUSE: XGETBV with ECX = 1 */
+uint64_t xsave_in_use(const struct cpu *);	/* XINUSE */
 
 /* For tests: as if the host had only SSE2. */
 void fp_host_baseline(bool on);

@@ -57,7 +57,7 @@ union vec {
 	double df[2];
 };
 
-/* --- Classes ---------------------------------------------------------------- */
+/* --- Classes ------------------------------------------------------------- */
 
 /* What a handler's instruction is, for the checks before it. */
 #define VC_MMX		0x0100u	/* uses MMX registers */
@@ -110,7 +110,7 @@ vec_check_any(struct cpu *c, const struct insn *i, unsigned class)
  * and the instruction goes on. */
 void fp_pending(struct cpu *, const struct insn *);
 
-/* --- Unmasked exceptions ----------------------------------------------------- */
+/* --- Unmasked exceptions ------------------------------------------------- */
 
 /*
  * Round an operation whose class is in VC_FP: nothing while all exceptions
@@ -159,7 +159,7 @@ vec_set_host_mxcsr(uint32_t v)
 	__asm__ volatile("ldmxcsr %0" : : "m" (v));
 }
 
-/* --- Registers and memory ------------------------------------------------------ */
+/* --- Registers and memory ------------------------------------------------ */
 
 VEC_INLINE void *
 vec_reg(struct cpu *c, const struct operand *o)
@@ -296,7 +296,7 @@ vec_put_gpr(struct cpu *c, const struct operand *o, uint64_t v)
 		gpr_put32(c, o->off, (uint32_t)v);
 }
 
-/* --- Handlers out of kernels ---------------------------------------------------- */
+/* --- Handlers out of kernels --------------------------------------------- */
 
 /* The quick handlers of one generic one; NULL: none for that form. */
 enum {

@@ -131,7 +131,7 @@ x87_clear_c1(struct cpu *c)
 	c->x87_lazy &= X87_LAZY_FLAGS;
 }
 
-/* --- Slow matters (exec_x87_env.c) -------------------------------------------------- */
+/* --- Slow matters (exec_x87_env.c) --------------------------------------- */
 
 /* #NM, #MF; returns for FERR#. */
 void x87_refuse(struct cpu *, const struct insn *);

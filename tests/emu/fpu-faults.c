@@ -88,6 +88,7 @@ static void control_registers_forbid(void)
 {
 	begin();
 	c->gpr[RBX] = 0x20000;
+	c->gpr[RCX] = 0;
 	c->cr0 |= CR0_TS;
 	CU_ASSERT_EQUAL(RUN(ADDPS), EXC_NM);
 	CU_ASSERT_EQUAL(RUN(PXOR), EXC_NM);
@@ -350,6 +351,10 @@ static void xsetbv(void)
 	c->gpr[RDX] = 0;
 	c->gpr[RCX] = 1;
 	CU_ASSERT_EQUAL(RUN("\x0f\x01\xd1"), EXC_GP);
+	CU_ASSERT_EQUAL(RUN(XGETBV), EXC_GP);
+	c->gpr[RCX] = 0;
+	CU_ASSERT_EQUAL(RUN(XGETBV), -1);
+	CU_ASSERT_EQUAL(c->gpr[RAX], 7);
 	end();
 }
 

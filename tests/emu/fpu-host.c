@@ -24,7 +24,7 @@
 #include "support/guest.h"
 #include "support/unit.h"
 
-/* --- Native execution ------------------------------------------------------------ */
+/* --- Native execution ---------------------------------------------------- */
 
 #define AREA 1024
 #define MEM_SIZE 1152	/* an XSAVE area fits, aligned */
@@ -130,7 +130,7 @@ native_run(const uint8_t *bytes, unsigned n)
 	native_go();
 }
 
-/* --- Random state ------------------------------------------------------------------- */
+/* --- Random state -------------------------------------------------------- */
 
 static struct dice dice;
 
@@ -271,7 +271,7 @@ random_state(struct state *s)
 		fill80(s->mem + 64);
 }
 
-/* --- Ours --------------------------------------------------------------------------------- */
+/* --- Ours ---------------------------------------------------------------- */
 
 static struct step_bench bench;
 #define GUEST_MEM 0x20000u
@@ -342,7 +342,7 @@ our_run(struct insn *code, cpu_exec *run, struct state *s)
 	return vector;
 }
 
-/* --- What is compared ---------------------------------------------------------------------- */
+/* --- What is compared ---------------------------------------------------- */
 
 static unsigned n_forms, n_runs, n_wrong;
 
@@ -568,7 +568,7 @@ compare(const struct insn *i, const struct state *before,
 	return false;
 }
 
-/* --- One form ---------------------------------------------------------------------------------- */
+/* --- One form ------------------------------------------------------------ */
 
 static uint8_t *native_mem;
 static const struct cpu_features everything = {
