@@ -41,7 +41,7 @@ kvm_ioctl(int fd, unsigned long request, uintptr_t arg)
 	return ret < 0 ? -errno : ret;
 }
 
-/* --- Memory --------------------------------------------------------------------------- */
+/* --- Memory --------------------------------------------------------------- */
 
 static void
 want(struct kvm *k, uint64_t gpa, uint64_t len, bool rom, uint8_t *host)
@@ -137,7 +137,7 @@ layout_changed(void *opaque)
 	}
 }
 
-/* --- Interrupts ------------------------------------------------------------------------ */
+/* --- Interrupts ----------------------------------------------------------- */
 
 static void
 set_line(void *sink, unsigned n, bool level)
@@ -175,7 +175,7 @@ kvm_msi(struct kvm *k)
 	return (struct msi_sink){ send_msi, k };
 }
 
-/* --- Notifications ------------------------------------------------------------------------ */
+/* --- Notifications -------------------------------------------------------- */
 
 static int
 ioeventfd(struct kvm *k, const struct notify *n, int fd, uint32_t flags)
@@ -212,7 +212,7 @@ kvm_notify(struct kvm *k)
 	return s;
 }
 
-/* --- Making it ------------------------------------------------------------------------------ */
+/* --- Making it ------------------------------------------------------------ */
 
 static void
 nothing(int signal)

@@ -63,7 +63,7 @@ vcpu_ioctl(struct kvm_cpu *c, unsigned long request, const void *arg)
 	return kvm_ioctl(c->fd, request, (uintptr_t)arg);
 }
 
-/* --- Exits ------------------------------------------------------------------------------ */
+/* --- Exits ---------------------------------------------------------------- */
 
 static void
 do_port(struct kvm_cpu *c)
@@ -174,7 +174,7 @@ go_on(struct kvm_cpu *c, enum cpu_exit *why)
 	return false;
 }
 
-/* --- Running ------------------------------------------------------------------------------ */
+/* --- Running -------------------------------------------------------------- */
 
 static void
 finish(struct kvm_cpu *c)
@@ -246,7 +246,7 @@ kvm_cpu_sipi(struct cpu *cpu, uint8_t vector)
 {
 }
 
-/* --- Registers ------------------------------------------------------------------------------ */
+/* --- Registers ------------------------------------------------------------ */
 
 static struct cpu_segment
 segment_get(const struct kvm_segment *s)
@@ -362,7 +362,7 @@ kvm_cpu_why(struct cpu *cpu)
 	return own(cpu)->why;
 }
 
-/* --- Reset, making ---------------------------------------------------------------------------- */
+/* --- Reset, making -------------------------------------------------------- */
 
 /* All that KVM knows but the clocks, which go on; what it will not give or
  * take is skipped. */

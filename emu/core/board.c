@@ -145,7 +145,7 @@ wake(struct board *b)
 	}
 }
 
-/* --- Time ---------------------------------------------------------------- */
+/* --- Time ----------------------------------------------------------------- */
 
 uint64_t
 board_now_ns(const struct board *b)
@@ -279,7 +279,7 @@ board_advance(struct board *b, uint64_t ns)
 	atomic_store(&b->clock, end | CLOCK_STANDS);
 }
 
-/* --- Posted work ----------------------------------------------------------- */
+/* --- Posted work ---------------------------------------------------------- */
 
 void
 board_post(struct board *b, struct board_work *w)
@@ -338,7 +338,7 @@ work_waits(struct board *b)
 	return b->posted != NULL;
 }
 
-/* --- Descriptors ------------------------------------------------------------ */
+/* --- Descriptors ---------------------------------------------------------- */
 
 struct board_fd *
 board_fd_add(struct board *b, int fd, short events,
@@ -380,7 +380,7 @@ board_fd_remove(struct board_fd *f)
 	wake(f->board);
 }
 
-/* --- The loop ---------------------------------------------------------------- */
+/* --- The loop ------------------------------------------------------------- */
 
 /* What is polled: our own two descriptors, then those of the devices. */
 struct polled {

@@ -33,7 +33,7 @@ void board_free(struct board *);	/* NULL is allowed */
 void board_lock(struct board *);
 void board_unlock(struct board *);
 
-/* --- Time ---------------------------------------------------------------- */
+/* --- Time ----------------------------------------------------------------- */
 
 /* Guest time now.  Any thread, no lock. */
 uint64_t board_now_ns(const struct board *);
@@ -65,7 +65,7 @@ void timer_init(struct timer *, struct board *, void (*fire)(void *),
 void timer_set(struct timer *, uint64_t at_ns);	/* guest time; replaces */
 void timer_stop(struct timer *);
 
-/* --- The loop ------------------------------------------------------------ */
+/* --- The loop ------------------------------------------------------------- */
 
 /* Calls fn(opaque) in the loop's thread with the lock held, in the order of
  * posting.  Any thread, with the lock or without.  Allocates nothing: the

@@ -95,7 +95,7 @@ struct mem {
 	unsigned n_tables;
 };
 
-/* --- Devices ---------------------------------------------------------------- */
+/* --- Devices -------------------------------------------------------------- */
 
 static uint64_t
 ones(unsigned size)
@@ -155,7 +155,7 @@ io_write(const struct io_ops *ops, void *dev, uint64_t off, unsigned size,
 	}
 }
 
-/* --- Pages ------------------------------------------------------------------- */
+/* --- Pages ---------------------------------------------------------------- */
 
 static uint64_t
 word_of(const struct range *r, uint64_t gpa)
@@ -311,7 +311,7 @@ mem_page(const struct mem *m, uint64_t gpa)
 	    atomic_load_explicit(&m->a20_mask, memory_order_relaxed), &left);
 }
 
-/* --- The layout ---------------------------------------------------------------- */
+/* --- The layout ----------------------------------------------------------- */
 
 static int
 compare_edges(const void *a, const void *b)
@@ -581,7 +581,7 @@ mem_a20(const struct mem *m)
 	return atomic_load(&m->a20_mask) & A20_BIT;
 }
 
-/* --- Device accesses -------------------------------------------------------------- */
+/* --- Device accesses ------------------------------------------------------ */
 
 /* What is at gpa, and how many of the bytes wanted it holds. */
 static struct mem_region *
@@ -674,7 +674,7 @@ mem_io_write(struct mem *m, uint64_t gpa, unsigned size, uint64_t value)
 	board_unlock(m->board);
 }
 
-/* --- DMA ---------------------------------------------------------------------------- */
+/* --- DMA ------------------------------------------------------------------ */
 
 /* RAM (or what may be read) from gpa on, up to *len bytes; else NULL. */
 static uint8_t *
@@ -766,7 +766,7 @@ mem_written(struct mem *m, uint64_t gpa, uint64_t len)
 	mem_code_write(m, gpa, len);
 }
 
-/* --- Decoded code ----------------------------------------------------------- */
+/* --- Decoded code --------------------------------------------------------- */
 
 bool
 mem_code_add(struct mem *m, uint64_t frame, uint64_t lines, unsigned cpu)
@@ -811,7 +811,7 @@ mem_code_write(struct mem *m, uint64_t gpa, uint64_t len)
 	codemap_written(m->code, gpa, len, tell_written, m);
 }
 
-/* --- Making it ---------------------------------------------------------------------------- */
+/* --- Making it ------------------------------------------------------------ */
 
 uint64_t
 mem_ram_low(const struct mem *m)

@@ -130,7 +130,7 @@ struct mem_page mem_page(const struct mem *, uint64_t gpa);
 uint64_t mem_io_read(struct mem *, uint64_t gpa, unsigned size);
 void mem_io_write(struct mem *, uint64_t gpa, unsigned size, uint64_t value);
 
-/* --- DMA; any thread, no lock ---------------------------------------------- */
+/* --- DMA; any thread, no lock --------------------------------------------- */
 
 /* Copies; false (and all ones read) if any byte is not RAM (ROM may be read). */
 bool mem_read(struct mem *, uint64_t gpa, void *buf, uint64_t len);
@@ -143,7 +143,7 @@ bool mem_iov(struct mem *, uint64_t gpa, uint64_t len, struct iovec *iov,
     int *n, int max);
 void mem_written(struct mem *, uint64_t gpa, uint64_t len);
 
-/* --- Decoded code ----------------------------------------------------------- */
+/* --- Decoded code --------------------------------------------------------- */
 
 /*
  * Which frames hold code that processors have decoded.  A processor adds the

@@ -63,7 +63,7 @@ counter(const struct hpet *h)
 	    HPET_TICK_NS;
 }
 
-/* --- Interrupts (2.4) ---------------------------------------------------------------- */
+/* --- Interrupts (2.4) ----------------------------------------------------- */
 
 static void
 drive(struct comparator *t, bool level)
@@ -114,7 +114,7 @@ follow(struct comparator *t)
 		    (h->config & ENABLE) && (h->status >> t->n & 1));
 }
 
-/* --- Comparing ------------------------------------------------------------------------ */
+/* --- Comparing ------------------------------------------------------------ */
 
 static void
 schedule(struct comparator *t)
@@ -164,7 +164,7 @@ fire(void *opaque)
 	raise_irq(t);
 }
 
-/* --- Registers --------------------------------------------------------------------------- */
+/* --- Registers ------------------------------------------------------------ */
 
 static uint64_t
 timer_get(const struct comparator *t, unsigned reg)
@@ -310,7 +310,7 @@ mmio_write(void *dev, uint64_t off, unsigned size, uint64_t v)
 	    mask << 8 * (off & 7));
 }
 
-/* --- Making it ------------------------------------------------------------------------------ */
+/* --- Making it ------------------------------------------------------------ */
 
 void
 hpet_reset(struct hpet *h)

@@ -50,7 +50,7 @@ struct i8254 {
 	struct bus_region *ports;
 };
 
-/* --- Time ------------------------------------------------------------------------ */
+/* --- Time ----------------------------------------------------------------- */
 
 static uint64_t
 ticks(uint64_t ns)
@@ -134,7 +134,7 @@ count(const struct i8254 *p, const struct channel *c)
 	return (uint16_t)v;
 }
 
-/* --- Channel 0's edges -------------------------------------------------------------- */
+/* --- Channel 0's edges ---------------------------------------------------- */
 
 static void
 set_out(struct i8254 *p, bool level)
@@ -205,7 +205,7 @@ changed(struct i8254 *p, struct channel *c)
 	schedule(p);
 }
 
-/* --- Loading --------------------------------------------------------------------------- */
+/* --- Loading -------------------------------------------------------------- */
 
 static void
 load(struct i8254 *p, struct channel *c, uint32_t n)
@@ -289,7 +289,7 @@ i8254_connect(void *i8254, bool on)
 	set_out(p, p->level);
 }
 
-/* --- Ports --------------------------------------------------------------------------------- */
+/* --- Ports ---------------------------------------------------------------- */
 
 static void
 latch_count(struct i8254 *p, struct channel *c)
@@ -409,7 +409,7 @@ port_read(void *dev, uint64_t off, unsigned size)
 	return c->rw == RW_HIGH ? v >> 8 : v & 0xff;
 }
 
-/* --- Making it -------------------------------------------------------------------------------- */
+/* --- Making it ------------------------------------------------------------ */
 
 void
 i8254_reset(struct i8254 *p)

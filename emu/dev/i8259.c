@@ -40,7 +40,7 @@ struct i8259 {
 	struct bus_region *ports[3];
 };
 
-/* --- Priorities --------------------------------------------------------------- */
+/* --- Priorities ----------------------------------------------------------- */
 
 /* The set input of highest priority; 8 when there is none. */
 static unsigned
@@ -159,7 +159,7 @@ i8259_acknowledge(struct i8259 *p)
 	return c->base + (input == 8 ? 7 : (uint8_t)input);
 }
 
-/* --- Command words -------------------------------------------------------------- */
+/* --- Command words -------------------------------------------------------- */
 
 static void
 icw1(struct chip *c, uint8_t v)
@@ -294,7 +294,7 @@ elcr_write(void *dev, uint64_t off, unsigned size, uint64_t v)
 	update(p);
 }
 
-/* --- Making it -------------------------------------------------------------------- */
+/* --- Making it ------------------------------------------------------------ */
 
 static void
 reset(struct i8259 *p, struct chip *c)

@@ -122,7 +122,7 @@ ioapic_eoi(struct ioapic *a, uint8_t vector)
 			look(a, n);
 }
 
-/* --- Registers -------------------------------------------------------------------- */
+/* --- Registers ------------------------------------------------------------ */
 
 static void
 put_entry(struct ioapic *a, unsigned n, uint64_t v)
@@ -203,7 +203,7 @@ mmio_write(void *dev, uint64_t off, unsigned size, uint64_t v)
 	}
 }
 
-/* --- Making it ----------------------------------------------------------------------- */
+/* --- Making it ------------------------------------------------------------ */
 
 void
 ioapic_watch(struct ioapic *a, void (*changed)(void *opaque), void *opaque)

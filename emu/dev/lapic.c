@@ -100,7 +100,7 @@ struct message {
 	bool level;		/* triggered by level */
 };
 
-/* --- Sets of vectors ------------------------------------------------------------ */
+/* --- Sets of vectors ------------------------------------------------------ */
 
 static int
 highest(const uint32_t set[8])
@@ -128,7 +128,7 @@ has(const uint32_t set[8], unsigned vector)
 	return set[vector / 32] >> (vector & 31) & 1;
 }
 
-/* --- What is deliverable; lock held ------------------------------------------------ */
+/* --- What is deliverable; lock held --------------------------------------- */
 
 static bool
 enabled(struct lapic *l)
@@ -224,7 +224,7 @@ accept(struct lapic *l, uint8_t vector, bool level)
 		poke(l);
 }
 
-/* --- Messages ---------------------------------------------------------------------- */
+/* --- Messages ------------------------------------------------------------- */
 
 static void reset(struct lapic *l);
 
@@ -377,7 +377,7 @@ command(struct lapic *l, uint32_t icr, uint32_t dest)
 	}
 }
 
-/* --- Acknowledging, and the end ---------------------------------------------------- */
+/* --- Acknowledging, and the end ------------------------------------------- */
 
 /* Without the APIC's lock: the 8259 is the board's. */
 static int
@@ -449,7 +449,7 @@ end_of_interrupt(struct lapic *l)
 		poke(l);
 }
 
-/* --- The timer; board lock held ---------------------------------------------------- */
+/* --- The timer; board lock held ------------------------------------------- */
 
 static unsigned
 timer_mode(const struct lapic *l)
@@ -595,7 +595,7 @@ write_timer(struct lapic *l, unsigned reg, uint32_t v)
 	board_unlock(b);
 }
 
-/* --- Registers ------------------------------------------------------------------------ */
+/* --- Registers ------------------------------------------------------------ */
 
 static uint32_t
 get(struct lapic *l, unsigned reg)
@@ -734,7 +734,7 @@ lapic_set_tpr(void *lapic, uint8_t cr8)
 	lapic_write(lapic, TPR, (uint32_t)(cr8 & 15) << 4);
 }
 
-/* --- Model specific registers ----------------------------------------------------------- */
+/* --- Model specific registers --------------------------------------------- */
 
 uint64_t
 lapic_base(void *lapic)
@@ -855,7 +855,7 @@ lapic_wrmsr(void *lapic, uint32_t msr, uint64_t v)
 	return true;
 }
 
-/* --- Pins, reset, making ------------------------------------------------------------------ */
+/* --- Pins, reset, making -------------------------------------------------- */
 
 static void
 set_intr(void *sink, unsigned n, bool level)

@@ -2,9 +2,11 @@
 /* core-mem.c - guest memory: layout, devices, DMA, decoded code */
 #include "core/mem.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <ucontext.h>
 
 #include "base/bytes.h"
 #include "core/board.h"
@@ -530,6 +532,57 @@ static void code_everywhere_costs_bounded_memory(void)
 	end();
 }
 
+#ifdef __x86_64__
+#define TRAP_FLAG 0x100u
+
+static struct mem_region *mover;
+static unsigned steps_left;
+
+/* After so many of the reader's instructions the layout changes under it. */
+static void step(int signal, siginfo_t *info, void *context)
+{
+	ucontext_t *u = context;
+
+	if (--steps_left)
+		return;
+	u->uc_mcontext.gregs[REG_EFL] &= ~(long long)TRAP_FLAG;
+	mem_move(mover, 0x203010);
+}
+
+/* A device's registers make a table of pages for their chunk; when they move
+ * to another chunk the table goes with them.  A reader stopped between its
+ * loads, wherever that is, must not take one chunk's page for the other's. */
+static void a_reader_stopped_anywhere_sees_one_layout(void)
+{
+	struct sigaction action = { .sa_sigaction = step,
+		.sa_flags = SA_SIGINFO };
+	unsigned wrong = 0, n;
+	struct mem_page p;
+	uint8_t *ram;
+
+	begin(8 * MIB);
+	ram = mem_ram(mem, 0, 8 * MIB);
+	mover = mem_add_io(mem, 0x5010, 8, &any, NULL, "moves");
+	sigaction(SIGTRAP, &action, NULL);
+	for (n = 1; n < 5000; n++) {
+		mem_move(mover, 0x5010);
+		steps_left = n;
+		__builtin_ia32_writeeflags_u64(
+		    __builtin_ia32_readeflags_u64() | TRAP_FLAG);
+		p = mem_page(mem, 0x6000);
+		__builtin_ia32_writeeflags_u64(
+		    __builtin_ia32_readeflags_u64() & ~(uint64_t)TRAP_FLAG);
+		wrong += p.kind != MEM_RAM || p.host != ram + 0x6000;
+		if (steps_left)		/* it was through before */
+			break;
+	}
+	CU_ASSERT_EQUAL(wrong, 0);
+	CU_ASSERT(n > 10 && n < 5000);
+	signal(SIGTRAP, SIG_DFL);
+	end();
+}
+#endif
+
 int main(void)
 {
 	static const struct unit_test tests[] = {
@@ -559,6 +612,10 @@ int main(void)
 		    writes_to_decoded_code_are_told },
 		{ "code everywhere costs bounded memory",
 		    code_everywhere_costs_bounded_memory },
+#ifdef __x86_64__
+		{ "a reader stopped anywhere sees one layout",
+		    a_reader_stopped_anywhere_sees_one_layout },
+#endif
 		{ NULL, NULL }
 	};
 

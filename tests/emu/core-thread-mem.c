@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* core-thread-mem.c - pages are found without a lock while the layout changes */
+/* core-thread-mem.c - pages are found without a lock while the layout moves */
 #include "core/mem.h"
 
 #include <pthread.h>

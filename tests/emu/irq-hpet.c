@@ -26,8 +26,14 @@ static void message(void *sink, uint64_t addr, uint32_t data)
 	last_data = data;
 }
 
-static void put(unsigned reg, uint64_t v) { mem_io_write(mem, HPET_BASE + reg, 8, v); }
-static uint64_t get(unsigned reg) { return mem_io_read(mem, HPET_BASE + reg, 8); }
+static void put(unsigned reg, uint64_t v)
+{
+	mem_io_write(mem, HPET_BASE + reg, 8, v);
+}
+static uint64_t get(unsigned reg)
+{
+	return mem_io_read(mem, HPET_BASE + reg, 8);
+}
 
 static void begin(void)
 {

@@ -165,7 +165,8 @@ int main(void)
 		{ "an edge is sent once", an_edge_is_sent_once },
 		{ "a level is sent until it goes",
 		    a_level_is_sent_until_it_goes },
-		{ "whoever keeps routes is told", whoever_keeps_routes_is_told },
+		{ "whoever keeps routes is told",
+		    whoever_keeps_routes_is_told },
 		{ NULL, NULL }
 	};
 

@@ -21,7 +21,11 @@ static bool extint_held;
 static void interrupt(void *o, unsigned cpu) { pokes[cpu]++; }
 static void nmi(void *o, unsigned cpu) { nmis[cpu]++; }
 static void init(void *o, unsigned cpu) { inits[cpu]++; }
-static void sipi(void *o, unsigned cpu, uint8_t v) { sipis[cpu]++; last_sipi = v; }
+static void sipi(void *o, unsigned cpu, uint8_t v)
+{
+	sipis[cpu]++;
+	last_sipi = v;
+}
 static uint64_t tsc(void *o, unsigned cpu) { return board_now_ns(board) / 10; }
 static uint8_t extint(void *o)
 {
@@ -433,7 +437,8 @@ int main(void)
 {
 	static const struct unit_test tests[] = {
 		{ "interrupts nest by class", interrupts_nest_by_class },
-		{ "the task priority holds back", the_task_priority_holds_back },
+		{ "the task priority holds back",
+		    the_task_priority_holds_back },
 		{ "the end of a level triggered one is told",
 		    the_end_of_a_level_is_told },
 		{ "logical destinations", logical_destinations },
