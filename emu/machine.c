@@ -282,8 +282,6 @@ make_legacy(struct machine *m, struct error *err)
 	struct irq a20 = wire(m, a20_changed, A20_PORT92);
 	struct port61_wires speaker = { .gate = i8254_gate, .out = i8254_out };
 
-	if (rtc.host)
-		rtc.start -= time(NULL);
 	m->rtc = mc146818_new(m->bus, m->board, &rtc, err);
 	if (!m->rtc)
 		return -err->code;

@@ -2,7 +2,8 @@
 /*
  * A boot sector that resets the machine, each time it is started in another
  * way, and at last turns the power off.  The count is in the clock's memory,
- * which a reset leaves alone; each start says it on the serial line.
+ * which a reset leaves alone; each start says it on the serial line, with the
+ * year.
  */
 	.code16
 	.globl	_start
@@ -30,6 +31,14 @@ _start:
 	mov	%bl, %al
 	add	$'0', %al
 	mov	%al, number
+	mov	$9, %al			/* the clock's year, in BCD */
+	out	%al, $0x70
+	in	$0x71, %al
+	mov	%al, %ah
+	shr	$4, %al
+	and	$0x0f, %ah
+	add	$0x3030, %ax
+	mov	%ax, year
 	mov	$text, %si
 	mov	$0x3f8, %dx
 2:	lodsb
@@ -81,6 +90,8 @@ nothing:
 text:
 	.ascii	"start "
 number:
-	.ascii	"0\r\n\0"
+	.ascii	"0 in "
+year:
+	.ascii	"00\r\n\0"
 	.org	510
 	.word	0xaa55
