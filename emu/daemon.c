@@ -4,7 +4,8 @@
  *
  * Whoever starts a daemon wants to know whether it started: the process that
  * was called ends when the machine is there, with 0, or with what the other
- * one ended with; messages until then go where they always go.
+ * one ended with; messages until then go where they always go.  The folder
+ * stays the same: files are named to the monitor from there.
  */
 #include "daemon.h"
 
@@ -66,8 +67,6 @@ daemon_ready(struct error *err)
 {
 	if (ready_fd < 0)
 		return 0;
-	if (chdir("/") < 0)
-		return error_errno(err, errno, "-daemonize");
 	for (int i = 0; i < 3; i++)
 		dup2(null_fd, i);
 	close(null_fd);
@@ -92,8 +91,7 @@ pidfile_create(const char *path, struct error *err)
 		return error_set(err, EBUSY, "-pidfile %s: another process "
 		    "has it", path);
 	len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-	/* The daemon's folder is another one. */
-	pid_path = realpath(path, NULL);
+	pid_path = strdup(path);
 	if (!pid_path || ftruncate(pid_fd, 0) < 0 ||
 	    pwrite(pid_fd, text, len, 0) != len)
 		return error_errno(err, errno, "-pidfile %s", path);

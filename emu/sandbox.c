@@ -153,7 +153,7 @@ static const char *const always[] = {
 	"rt_sigtimedwait", "rt_sigpending", "restart_syscall", "pause",
 	"nanosleep", "clock_nanosleep", "clock_gettime", "clock_getres",
 	"gettimeofday", "time", "times", "getrusage", "getrlimit", "sysinfo",
-	"uname", "getrandom", "umask", "chdir", "getuid", "geteuid",
+	"uname", "getrandom", "umask", "getuid", "geteuid",
 	"getgid", "getegid",
 	/* of sockets that are open */
 	"recvmsg", "sendmsg", "recvfrom", "sendto", "recvmmsg", "sendmmsg",

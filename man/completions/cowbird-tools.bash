@@ -31,6 +31,23 @@ _cowbird_tool() {
 		words=$(echo /dev/nbd*) ;;
 	'fuse -o' | 'fuse --options')
 		words="allow_other allow_root auto_unmount exec" ;;
+	'emu -accel')
+		words="interp kvm tcg" ;;
+	'emu -machine' | 'emu -M')
+		words="pc" ;;
+	'emu -vga')
+		words="std none" ;;
+	'emu -display')
+		words="none curses" ;;
+	'emu -nic' | 'emu -net' | 'emu -parallel')
+		words="none" ;;
+	'emu -sandbox')
+		words="on off" ;;
+	'emu -serial' | 'emu -monitor' | 'emu -debugcon')
+		words="stdio mon:stdio file: unix: tcp: pty null none" ;;
+	'emu -device')
+		words=$("$tool" -device help 2>/dev/null |
+		    sed -n 's/^name "\([^"]*\)".*/\1/p') ;;
 	*)
 		case $cur in
 		-*) words=$("$tool" --help 2>/dev/null |
@@ -44,4 +61,4 @@ _cowbird_tool() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 	fi
 }
-complete -F _cowbird_tool cowbird-io cowbird-nbd cowbird-fuse
+complete -F _cowbird_tool cowbird-io cowbird-nbd cowbird-fuse cowbird-emu

@@ -1,4 +1,4 @@
-#compdef cowbird-io cowbird-nbd cowbird-fuse
+#compdef cowbird-io cowbird-nbd cowbird-fuse cowbird-emu
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # zsh completion of the tools without commands.  Options come from the tool's
 # own help.
@@ -24,6 +24,19 @@ case "${tool##*-} $words[CURRENT-1]" in
 	return ;;
 'fuse -o' | 'fuse --options')
 	compadd allow_other allow_root auto_unmount exec
+	return ;;
+'emu -accel')
+	compadd interp kvm tcg
+	return ;;
+'emu -vga')
+	compadd std none
+	return ;;
+'emu -display')
+	compadd none curses
+	return ;;
+'emu -device')
+	compadd $($tool -device help 2>/dev/null |
+	    sed -n 's/^name "\([^"]*\)".*/\1/p')
 	return ;;
 esac
 

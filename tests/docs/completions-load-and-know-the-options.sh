@@ -46,7 +46,13 @@ complete_for _cowbird_tool cowbird-io -c wri | grep -qx writev ||
     fail "no commands of cowbird-io"
 complete_for _cowbird_tool cowbird-nbd -t di | grep -qx disk.qcow2 ||
     fail "no files after cowbird-nbd -t, which takes no value"
-for tool in io nbd fuse; do
+complete_for _cowbird_tool cowbird-emu -snap | grep -qx -e -snapshot ||
+    fail "no options of cowbird-emu"
+complete_for _cowbird_tool cowbird-emu -device virtio-b |
+    grep -qx virtio-blk-pci || fail "no devices of cowbird-emu"
+complete_for _cowbird_tool cowbird-emu -hda di | grep -qx disk.qcow2 ||
+    fail "no files of cowbird-emu"
+for tool in io nbd fuse emu; do
 	complete -p cowbird-$tool | grep -q _cowbird_tool ||
 	    fail "cowbird-$tool is not completed"
 done
