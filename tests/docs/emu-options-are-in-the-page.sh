@@ -1,5 +1,5 @@
 #!/bin/bash
-# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-License-Identifier: LGPL-2.1-or-later
 # Every option that cowbird-emu's help shows is in its page, and the page
 # describes no other; so are the monitor's commands and the devices.
 . "$(dirname "$0")/../lib.sh"
