@@ -181,7 +181,7 @@ finish(struct kvm_cpu *c)
 {
 	if (!c->unfinished)
 		return;
-	c->run->immediate_exit = 1;
+	__atomic_store_n(&c->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	kvm_ioctl(c->fd, KVM_RUN, 0);
 	c->unfinished = false;
 }
