@@ -17,7 +17,6 @@
 #include "base/bytes.h"
 #include "base/opts.h"
 #include "ctl/monitor.h"
-#include "ctl/signals.h"
 #include "inspect.h"
 #include "ui/keys.h"
 
@@ -31,7 +30,6 @@ struct console {
 	struct chardev *stream[STREAMS];
 	unsigned streams;
 	bool stdio;		/* is used */
-	bool catches;		/* signals */
 
 	struct control control;
 	struct monitor *monitor;
@@ -147,8 +145,6 @@ console_free(struct console *c)
 	monitor_free(c->monitor);
 	for (unsigned i = 0; i < c->streams; i++)
 		chardev_free(c->stream[i]);
-	if (c->catches)
-		signals_release();
 	free(c);
 }
 
@@ -202,15 +198,6 @@ nmi(void *opaque)
 
 	for (unsigned i = 0; i < vcpus_n(v); i++)
 		vcpus_engine(v)->request(vcpus_cpu(v, i), CPU_REQ_NMI);
-}
-
-static void
-ended(void *opaque, int sig)
-{
-	struct console *c = opaque;
-
-	fprintf(stderr, "cowbird-emu: ended by signal %d\n", sig);
-	board_quit(c->board, 0);
 }
 
 /* The processors stand still for as long as it takes to look. */
@@ -444,10 +431,5 @@ console_start(struct console *c, const struct console_board *b,
 		c->types = true;
 		c->control.press = press;
 	}
-	if (start_monitor(c, err) < 0)
-		return -err->code;
-	if (signals_catch(c->board, ended, c, err) < 0)
-		return -err->code;
-	c->catches = true;
-	return 0;
+	return start_monitor(c, err);
 }
