@@ -21,7 +21,7 @@
 #include "cpu/paging.h"
 
 #define ARENA_BYTES (24u << 20)
-#define HASH_BITS 14
+#define HASH_BITS 17
 #define HASH (1u << HASH_BITS)
 #define SINGLES 64u
 
@@ -389,10 +389,13 @@ make(struct cpu *c, const struct code_page *page, uint64_t lin, uint32_t key)
 		if (len == DECODE_SHORT)
 			break;
 		m->bytes += len;
+		/* What does nothing is not run: endbr, paddings. */
+		if (bind_generic(i) == x_nop)
+			continue;
 		m->n++;
 		ends = i->flags & INSN_ENDS;
 	}
-	if (m->n == 0)
+	if (m->bytes == 0)
 		return NULL;
 	if (!m->rom)
 		m->lines = lines_of(off, m->bytes);

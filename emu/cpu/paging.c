@@ -913,25 +913,41 @@ paging_fetch(struct cpu *c, uint64_t lin)
 	    at.gpa >> PAGE_BITS, at.kind == MEM_ROM };
 }
 
+/* Bytes from one page; those of a device one by one. */
+static void
+fetch_from(struct cpu *c, const struct code_page *page, uint64_t lin,
+    uint8_t *buf, unsigned n)
+{
+	unsigned off = lin & (PAGE_SIZE - 1);
+
+	if (likely(page->host)) {
+		memcpy(buf, page->host + off, n);
+		return;
+	}
+	for (unsigned k = 0; k < n; k++)
+		buf[k] = device_read(c, (page->frame << PAGE_BITS) + off + k,
+		    1);
+}
+
 unsigned
 paging_fetch_bytes(struct cpu *c, uint64_t lin, uint8_t *buf, unsigned n)
 {
 	struct want w = { ACCESS_EXEC, c->cpl == 3, false };
-	uint64_t pte;
+	unsigned first = PAGE_SIZE - (lin & (PAGE_SIZE - 1));
+	struct code_page page = paging_fetch(c, lin);
+	uint64_t next = next_page(c, lin), pte;
 
-	for (unsigned k = 0; k < n; k++) {
-		uint64_t at = cpu_long_mode(c) ? lin + k : (uint32_t)(lin + k);
-		struct place p;
-
-		if (k > 0 && (at & (PAGE_SIZE - 1)) == 0 &&
-		    ((cpu_long_mode(c) && !cpu_canonical(at)) ||
-		    look_up(c, at, &w, &pte)))
-			return k;
-		if (k == 0 && cpu_long_mode(c) && !cpu_canonical(at))
-			cpu_gp(c, NULL, 0);
-		p = place(c, NULL, at, &w);
-		buf[k] = read_at(c, &p, 1);
-	}
+	fetch_from(c, &page, lin, buf, n < first ? n : first);
+	if (n <= first)
+		return n;
+	/* The next page may fault, and only the instruction's length says
+	 * whether that matters. */
+	if (tlb_find(c, next, 1, TLB_EXEC) == NULL &&
+	    ((cpu_long_mode(c) && !cpu_canonical(next)) ||
+	    look_up(c, next, &w, &pte)))
+		return first;
+	page = paging_fetch(c, next);
+	fetch_from(c, &page, next, buf + first, n - first);
 	return n;
 }
 

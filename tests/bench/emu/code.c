@@ -32,6 +32,14 @@ static uint32_t call(const uint8_t *code, uint32_t x)
 	return f(x);
 }
 
+/* What a program begins with: eax is its argument. */
+static uint8_t *enter(uint8_t *p)
+{
+	*p++ = 0x89;			/* mov eax, edi */
+	*p++ = 0xf8;
+	return p;
+}
+
 /* One of a few instructions that change eax by a constant. */
 static uint8_t *emit(uint8_t *p, uint32_t value)
 {
@@ -65,6 +73,7 @@ static uint64_t cold(unsigned n)
 
 	p = code;
 	for (i = 0; i < n; i++) {
+		p = enter(p);
 		for (k = 0; p < code + (size_t)i * LEN + LEN - 32; k++) {
 			p = emit(p, work_random(&seed));
 			if (k % 8 == 7) {
@@ -96,6 +105,7 @@ static uint64_t fresh(unsigned n)
 		if (p > code + LEN - 1024)
 			p = code;
 		start = p;
+		p = enter(p);
 		for (i = 0; i < 40; i++)
 			p = emit(p, work_random(&seed));
 		*p++ = 0xc3;
@@ -109,7 +119,7 @@ static uint64_t fresh(unsigned n)
 /* One operand changes before each call. */
 static uint64_t patch(unsigned n)
 {
-	uint8_t *code = code_memory(4096), *p = code;
+	uint8_t *code = code_memory(4096), *p = enter(code);
 	uint32_t x = 0, value;
 	unsigned i;
 
@@ -118,7 +128,7 @@ static uint64_t patch(unsigned n)
 	*p = 0xc3;
 	for (i = 0; i < n; i++) {
 		value = i;
-		memcpy(code + 1, &value, 4);
+		memcpy(code + 3, &value, 4);
 		x = call(code, x);
 	}
 	munmap(code, 4096);
@@ -128,7 +138,7 @@ static uint64_t patch(unsigned n)
 /* The code stays; data beside it, on the same page, changes. */
 static uint64_t beside(unsigned n)
 {
-	uint8_t *code = code_memory(4096), *p = code;
+	uint8_t *code = code_memory(4096), *p = enter(code);
 	volatile uint32_t *data = (volatile uint32_t *)(code + 2048);
 	uint32_t x = 0;
 	unsigned i;
