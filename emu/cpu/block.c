@@ -114,7 +114,7 @@ blocks_forget_jumps(struct cpu *c)
 void
 blocks_forget_page(struct cpu *c, uint64_t lin)
 {
-	unsigned n = lin >> PAGE_BITS & 4095;
+	unsigned n = lin >> PAGE_BITS & (JUMP_PAGES - 1);
 
 	if (c->blocks->jumps.pages[n / 64] >> (n % 64) & 1)
 		blocks_forget_jumps(c);
@@ -444,7 +444,7 @@ block_at(struct cpu *c, uint64_t rip, uint64_t lin)
 		return NULL;
 	j = jump_slot(&bs->jumps, rip);
 	*j = (struct jump){ rip, bs->jumps.stamp, b };
-	n = rip >> PAGE_BITS & 4095;
+	n = rip >> PAGE_BITS & (JUMP_PAGES - 1);
 	bs->jumps.pages[n / 64] |= 1ull << (n % 64);
 	return b;
 }

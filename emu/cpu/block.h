@@ -75,13 +75,14 @@ void blocks_tidy(struct cpu *);
  * blocks_forget_jumps() raises.
  */
 #define JUMP_ENTRIES 4096u
+#define JUMP_PAGES 32768u
 struct jump {
 	uint64_t rip, stamp;
 	struct block *block;
 };
 struct jumps {
 	uint64_t stamp;		/* in force */
-	uint64_t pages[64];	/* of RIPs entered, by page number modulo 4096 */
+	uint64_t pages[JUMP_PAGES / 64];	/* of RIPs entered, modulo */
 	struct jump jump[JUMP_ENTRIES];
 };
 

@@ -57,16 +57,30 @@ struct walked {
 #define W_NX	0x008ull
 #define W_VALID	0x800ull
 
+/* First-level tables of one address space.  Those of the last few are kept:
+ * a switch back finds them as they were. */
+#define SLOTS 8
+struct views {
+	uint16_t space;		/* 0: free, and empty */
+	struct tlb_view view[VIEWS];
+	uint64_t frame[VIEWS][TLB_ENTRIES];	/* of the exec entries */
+	bool rom[VIEWS][TLB_ENTRIES];
+};
+
+#define RANGES 32768u		/* sets by number modulo this */
+
 struct paging {
 	struct walked walked[WALKED];
 	uint64_t pdpte[4];
 	uint16_t space;		/* in force */
 	uint16_t next_space;	/* numbers from here on are unused */
 	uint16_t of_pcid[4096];	/* number of a PCID; 0: none yet */
-	uint64_t large[64];	/* 2 MiB ranges with 4 KiB pieces remembered */
-	uint64_t frame[VIEWS][TLB_ENTRIES];	/* of the exec entries */
-	bool rom[VIEWS][TLB_ENTRIES];
-	struct tlb_view view[VIEWS];
+	/* Sets that may have others in them, too: 2 MiB ranges of which 4 KiB
+	 * pieces are remembered; frames that write entries were made for. */
+	uint64_t large[RANGES / 64], wrote[RANGES / 64];
+	struct views *now;	/* of the address space in force */
+	struct views views[SLOTS];
+	unsigned victim;	/* the slot to be used next */
 	struct tlb_view none;	/* stays empty */
 };
 
@@ -77,12 +91,41 @@ static pthread_mutex_t split_lock = PTHREAD_MUTEX_INITIALIZER;
 static void
 view_clear(struct tlb_view *v)
 {
-	if (!v->used)
-		return;
-	for (unsigned k = 0; k < TLB_KINDS; k++)
+	for (unsigned k = 0; k < TLB_KINDS; k++) {
+		if (!v->used[k])
+			continue;
 		for (unsigned n = 0; n < TLB_ENTRIES; n++)
 			v->e[k][n].page = TLB_NONE;
-	v->used = false;
+		v->used[k] = false;
+	}
+}
+
+static void
+view_init(struct tlb_view *v)
+{
+	for (unsigned k = 0; k < TLB_KINDS; k++)
+		v->used[k] = true;
+	view_clear(v);
+}
+
+static void
+views_clear(struct views *s)
+{
+	for (unsigned n = 0; n < VIEWS; n++)
+		view_clear(&s->view[n]);
+	s->space = 0;
+}
+
+static void
+set_add(uint64_t *set, uint64_t number)
+{
+	set[number % RANGES / 64] |= 1ull << (number % 64);
+}
+
+static bool
+set_has(const uint64_t *set, uint64_t number)
+{
+	return set[number % RANGES / 64] >> (number % 64) & 1;
 }
 
 int
@@ -94,15 +137,13 @@ paging_init(struct cpu *c, struct error *err)
 	if (p == MAP_FAILED)
 		return error_errno(err, ENOMEM, "translation tables");
 	c->paging = p;
-	c->view = p->view;
-	for (unsigned n = 0; n < VIEWS; n++) {
-		p->view[n].used = true;
-		view_clear(&p->view[n]);
-	}
-	p->none.used = true;
-	view_clear(&p->none);
+	for (unsigned n = 0; n < SLOTS; n++)
+		for (unsigned v = 0; v < VIEWS; v++)
+			view_init(&p->views[n].view[v]);
+	view_init(&p->none);
+	p->now = &p->views[0];
+	p->now->space = p->space = 1;
 	p->next_space = 2;
-	p->space = 1;
 	return 0;
 }
 
@@ -117,8 +158,11 @@ paging_free(struct cpu *c)
 void
 paging_flush_views(struct cpu *c)
 {
-	for (unsigned n = 0; n < VIEWS; n++)
-		view_clear(&c->paging->view[n]);
+	struct paging *p = c->paging;
+
+	for (unsigned n = 0; n < SLOTS; n++)
+		views_clear(&p->views[n]);
+	p->now->space = p->space;
 }
 
 static void
@@ -127,6 +171,9 @@ forget_all(struct paging *p)
 	memset(p->walked, 0, sizeof(p->walked));
 	memset(p->of_pcid, 0, sizeof(p->of_pcid));
 	memset(p->large, 0, sizeof(p->large));
+	memset(p->wrote, 0, sizeof(p->wrote));
+	for (unsigned n = 0; n < SLOTS; n++)
+		views_clear(&p->views[n]);
 	p->next_space = 1;
 }
 
@@ -149,6 +196,27 @@ fresh_space(struct cpu *c)
 	return p->next_space++;
 }
 
+/* The tables of p->space: those it has, or the oldest ones, emptied. */
+static void
+choose_views(struct cpu *c)
+{
+	struct paging *p = c->paging;
+	struct views *s;
+
+	for (unsigned n = 0; n < SLOTS; n++)
+		if (p->views[n].space == p->space) {
+			p->now = &p->views[n];
+			paging_select_view(c);
+			return;
+		}
+	s = &p->views[p->victim];
+	p->victim = (p->victim + 1) % SLOTS;
+	views_clear(s);
+	s->space = p->space;
+	p->now = s;
+	paging_select_view(c);
+}
+
 void
 paging_flush_all(struct cpu *c)
 {
@@ -156,9 +224,8 @@ paging_flush_all(struct cpu *c)
 
 	forget_all(p);
 	p->space = p->of_pcid[pcid_of(c)] = fresh_space(c);
-	paging_flush_views(c);
 	blocks_forget_jumps(c);
-	blocks_set_space(c, p->space, c->cpl == 3);
+	choose_views(c);
 }
 
 void
@@ -167,14 +234,16 @@ paging_switch(struct cpu *c, bool keep)
 	struct paging *p = c->paging;
 	unsigned pcid = pcid_of(c);
 
-	if (!keep || p->of_pcid[pcid] == 0)
-		p->of_pcid[pcid] = fresh_space(c);
-	/* forget_all() may have run: the number is stored again. */
+	if (!keep || p->of_pcid[pcid] == 0) {
+		uint16_t space = fresh_space(c);
+
+		/* Its old tables are of no more use: they are the next. */
+		if (p->now->space == p->of_pcid[pcid] && p->now->space)
+			p->victim = p->now - p->views;
+		p->of_pcid[pcid] = space;
+	}
 	p->space = p->of_pcid[pcid];
-	if (p->space == 0)
-		p->space = p->of_pcid[pcid] = fresh_space(c);
-	paging_flush_views(c);
-	blocks_set_space(c, p->space, c->cpl == 3);
+	choose_views(c);
 }
 
 static struct walked *
@@ -189,24 +258,27 @@ paging_invlpg(struct cpu *c, uint64_t lin)
 {
 	struct paging *p = c->paging;
 	uint64_t page = lin & ~(PAGE_SIZE - 1);
-	unsigned range = lin >> 21 & 4095;
 	struct walked *w = walked_slot(p, lin);
 
-	if (p->large[range / 64] >> (range % 64) & 1) {
+	if (set_has(p->large, lin >> 21)) {
 		/* Perhaps one of many pieces of a large page. */
 		paging_flush_all(c);
 		return;
 	}
 	if ((w->tag & ~(PAGE_SIZE - 1)) == page)
 		w->pte = 0;
-	for (unsigned v = 0; v < VIEWS; v++)
+	/* Global pages may be in the tables of any address space. */
+	for (unsigned n = 0; n < SLOTS * VIEWS; n++) {
+		struct tlb_view *v = &p->views[n / VIEWS].view[n % VIEWS];
+
 		for (unsigned k = 0; k < TLB_KINDS; k++) {
-			struct tlb_entry *e = &p->view[v].e[k]
+			struct tlb_entry *e = &v->e[k]
 			    [lin >> PAGE_BITS & (TLB_ENTRIES - 1)];
 
-			if (e->page == page)
+			if (v->used[k] && e->page == page)
 				e->page = TLB_NONE;
 		}
+	}
 	blocks_forget_page(c, lin);
 }
 
@@ -450,11 +522,8 @@ look_up(struct cpu *c, uint64_t lin, const struct want *w, uint64_t *pte)
 			slot->pte = 0;
 		return code;
 	}
-	if (large) {
-		unsigned range = lin >> 21 & 4095;
-
-		p->large[range / 64] |= 1ull << (range % 64);
-	}
+	if (large)
+		set_add(p->large, lin >> 21);
 	slot->tag = page | (global ? 0 : p->space);
 	slot->pte = *pte | W_VALID;
 	return 0;
@@ -487,7 +556,7 @@ paging_select_view(struct cpu *c)
 {
 	struct paging *p = c->paging;
 	struct tlb_view *v = checks_alignment(c) ? &p->none :
-	    &p->view[view_for(c, c->cpl == 3)];
+	    &p->now->view[view_for(c, c->cpl == 3)];
 
 	for (unsigned k = 0; k < TLB_KINDS; k++)
 		c->tlb[k] = v->e[k];
@@ -502,7 +571,7 @@ enter(struct cpu *c, const struct want *w, uint64_t lin, uint64_t gpa,
 	unsigned v = view_for(c, w->user);
 	unsigned n = lin >> PAGE_BITS & (TLB_ENTRIES - 1);
 	uint64_t page = lin & ~(PAGE_SIZE - 1);
-	struct tlb_entry *e = &p->view[v].e[w->kind][n];
+	struct tlb_entry *e = &p->now->view[v].e[w->kind][n];
 
 	if (!mp.host)
 		return;
@@ -513,10 +582,12 @@ enter(struct cpu *c, const struct want *w, uint64_t lin, uint64_t gpa,
 		return;
 	e->page = page;
 	e->add = (uint64_t)(uintptr_t)mp.host - page;
-	p->view[v].used = true;
+	p->now->view[v].used[w->kind] = true;
+	if (w->kind == ACCESS_WRITE)
+		set_add(p->wrote, gpa >> PAGE_BITS);
 	if (w->kind == ACCESS_EXEC) {
-		p->frame[v][n] = gpa >> PAGE_BITS;
-		p->rom[v][n] = mp.kind == MEM_ROM;
+		p->now->frame[v][n] = gpa >> PAGE_BITS;
+		p->now->rom[v][n] = mp.kind == MEM_ROM;
 	}
 }
 
@@ -896,15 +967,15 @@ paging_fetch(struct cpu *c, uint64_t lin)
 	struct want w = { ACCESS_EXEC, c->cpl == 3, false };
 	unsigned v = view_for(c, w.user);
 	unsigned n = lin >> PAGE_BITS & (TLB_ENTRIES - 1);
-	struct paging *p = c->paging;
-	struct tlb_entry *e = &p->view[v].e[TLB_EXEC][n];
+	struct views *s = c->paging->now;
+	struct tlb_entry *e = &s->view[v].e[TLB_EXEC][n];
 	uint64_t page = lin & ~(PAGE_SIZE - 1);
 	struct place at;
 
 	if (likely(e->page == page))
 		return (struct code_page){
 		    (const uint8_t *)(uintptr_t)(page + e->add),
-		    p->frame[v][n], p->rom[v][n] };
+		    s->frame[v][n], s->rom[v][n] };
 	if (cpu_long_mode(c) && !cpu_canonical(lin))
 		cpu_gp(c, NULL, 0);
 	at = place(c, NULL, lin, &w);
@@ -973,15 +1044,21 @@ paging_translate(struct cpu *c, uint64_t lin, uint64_t *gpa)
 void
 paging_protect(struct cpu *c, uint64_t frame)
 {
+	struct paging *p = c->paging;
 	struct mem_page mp = mem_page(c->mem, frame << PAGE_BITS);
 
-	for (unsigned v = 0; v < VIEWS; v++)
-		for (unsigned n = 0; n < TLB_ENTRIES; n++) {
-			struct tlb_entry *e =
-			    &c->paging->view[v].e[TLB_WRITE][n];
+	if (!set_has(p->wrote, frame))
+		return;
+	for (unsigned n = 0; n < SLOTS * VIEWS; n++) {
+		struct tlb_view *v = &p->views[n / VIEWS].view[n % VIEWS];
+
+		for (unsigned k = 0; v->used[TLB_WRITE] && k < TLB_ENTRIES;
+		    k++) {
+			struct tlb_entry *e = &v->e[TLB_WRITE][k];
 
 			if (e->page != TLB_NONE && (uint8_t *)(uintptr_t)
 			    (e->page + e->add) == mp.host)
 				e->page = TLB_NONE;
 		}
+	}
 }

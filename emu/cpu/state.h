@@ -97,7 +97,7 @@ enum { VIEW_KERNEL, VIEW_KERNEL_AC, VIEW_USER, VIEWS };
 
 struct tlb_view {
 	struct tlb_entry e[TLB_KINDS][TLB_ENTRIES];
-	bool used;		/* anything entered since it was cleared */
+	bool used[TLB_KINDS];	/* anything entered since it was cleared */
 };
 
 struct block;
@@ -169,7 +169,6 @@ struct cpu {
 	/* --- this engine's own --- */
 	struct blocks *blocks;
 	struct paging *paging;
-	struct tlb_view *view;	/* [VIEWS] of the address space in force */
 	jmp_buf unwind;		/* set in interp.c */
 	const struct insn *at;	/* the instruction that faulted */
 	struct { uint8_t vector; bool has_error, soft; uint32_t error; } fault;
