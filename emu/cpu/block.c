@@ -2,9 +2,11 @@
 /*
  * block.c - making, finding and dropping blocks
  *
- * Blocks lie in one mapping, bump allocated; a dropped block's room is used
- * again for one of the same length, but not before the loop says that no
- * block runs (blocks_tidy()).  When the mapping is full everything goes.
+ * Blocks lie in one mapping, bump allocated.  A dropped block may still be
+ * running, and the table of jumps may lead to it: it stops whoever enters it,
+ * and the loop looks for the one that took its place.  Its room is used again
+ * for one of the same length when no block runs (blocks_tidy()) and the jumps
+ * have been forgotten since.  When the mapping is full everything goes.
  *
  * A frame with decoded code has an entry in a table of frames: its blocks,
  * and through mem_code_add() the lines they were made of, so that whoever
@@ -24,6 +26,7 @@
 #define HASH_BITS 17
 #define HASH (1u << HASH_BITS)
 #define SINGLES 64u
+#define FREE_ENOUGH 64u	/* dropped blocks of one length: forget the jumps */
 
 struct frame {			/* open addressing by frame number */
 	uint64_t number;	/* + 1; 0: empty */
@@ -45,6 +48,7 @@ struct blocks {
 	size_t used;
 	struct block *hash[HASH];
 	struct block *free[BLOCK_INSNS + 1];	/* by n, linked by hash_next */
+	unsigned n_free[BLOCK_INSNS + 1];
 	struct block *grave;	/* dropped while something ran */
 	struct frame *frame;
 	size_t frames, frames_used;
@@ -192,6 +196,8 @@ drop(struct cpu *c, struct block *d)
 	*at = d->hash_next;
 	for (unsigned n = 0; n <= d->n; n++)
 		d->insn[n].run = x_stop;
+	d->dead = true;
+	d->dropped = b->jumps.stamp / STAMP_STEP;
 	d->hash_next = b->grave;
 	b->grave = d;
 }
@@ -237,8 +243,7 @@ blocks_written(struct cpu *c, uint64_t frame, uint64_t lines)
 			unchain(p, d);
 		drop(c, d);
 	}
-	blocks_forget_jumps(c);
-	c->fuel = 1;
+	c->next_block = NULL;
 	if (!f->first)
 		mem_code_drop(c->mem, frame, c->id);
 }
@@ -255,6 +260,7 @@ blocks_flush(struct cpu *c)
 	b->frames_used = 0;
 	memset(b->hash, 0, sizeof(b->hash));
 	memset(b->free, 0, sizeof(b->free));
+	memset(b->n_free, 0, sizeof(b->n_free));
 	b->grave = NULL;
 	b->used = 0;
 	for (unsigned n = 0; n < SINGLES; n++)
@@ -272,6 +278,7 @@ blocks_tidy(struct cpu *c)
 		b->grave = d->hash_next;
 		d->hash_next = b->free[d->n];
 		b->free[d->n] = d;
+		b->n_free[d->n]++;
 	}
 }
 
@@ -308,12 +315,20 @@ make_room(struct cpu *c)
 }
 
 static struct block *
-place(struct blocks *b, const struct block *made)
+place(struct cpu *c, const struct block *made)
 {
+	struct blocks *b = c->blocks;
 	struct block *p = b->free[made->n];
 
+	if (p && p->dropped == b->jumps.stamp / STAMP_STEP) {
+		if (b->n_free[made->n] < FREE_ENOUGH)
+			p = NULL;
+		else
+			blocks_forget_jumps(c);
+	}
 	if (p) {
 		b->free[made->n] = p->hash_next;
+		b->n_free[made->n]--;
 	} else {
 		p = (struct block *)(b->arena + b->used);
 		b->used += block_size(made->n);
@@ -401,7 +416,7 @@ make(struct cpu *c, const struct code_page *page, uint64_t lin, uint32_t key)
 		m->lines = lines_of(off, m->bytes);
 	terminate(m, ends);
 	bind(m);
-	b = place(c->blocks, m);
+	b = place(c, m);
 	f = frame_slot(c->blocks, b->frame);
 	if (!f->number) {
 		f->number = b->frame + 1;

@@ -36,6 +36,8 @@ struct block {
 	uint32_t key;
 	uint16_t bytes, n;	/* length; instructions without the terminator */
 	bool rom;		/* cannot change */
+	bool dead;		/* dropped: runs x_stop only */
+	uint64_t dropped;	/* when (block.c) */
 	struct insn insn[] __attribute__((aligned(64)));
 };
 

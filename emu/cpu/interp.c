@@ -122,7 +122,7 @@ jump_far(struct cpu *c, const struct insn *i, uint64_t rip, uint64_t delta,
 	uint64_t to = code_linear(c, rip);
 	struct block *b = jump_find(c, rip);
 
-	if (!b) {
+	if (!b || b->dead) {
 		/* The loop decodes it, and faults for it. */
 		block_leave(c, NULL, rip);
 		return;
@@ -388,7 +388,7 @@ loop(struct cpu *c)
 		}
 		b = c->next_block ? c->next_block : jump_find(c, c->rip);
 		c->next_block = NULL;
-		if (!b)
+		if (!b || unlikely(b->dead))
 			b = block_at(c, c->rip, code_linear(c, c->rip));
 		if (!b || !within_limit(c, b, c->rip)) {
 			step(c);
