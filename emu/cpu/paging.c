@@ -69,6 +69,13 @@ struct views {
 
 #define RANGES 32768u		/* sets by number modulo this */
 
+/* Where write entries were made for a frame: when it gets code they go. */
+#define WRITERS 4096u
+struct writer {
+	uint64_t frame;		/* + 1; 0: none */
+	uint64_t lin[3];	/* pages; 1: none */
+};
+
 struct paging {
 	struct walked walked[WALKED];
 	uint64_t pdpte[4];
@@ -76,8 +83,9 @@ struct paging {
 	uint16_t next_space;	/* numbers from here on are unused */
 	uint16_t of_pcid[4096];	/* number of a PCID; 0: none yet */
 	/* Sets that may have others in them, too: 2 MiB ranges of which 4 KiB
-	 * pieces are remembered; frames that write entries were made for. */
-	uint64_t large[RANGES / 64], wrote[RANGES / 64];
+	 * pieces are remembered; frames that writers does not know all of. */
+	uint64_t large[RANGES / 64], lost[RANGES / 64];
+	struct writer writers[WRITERS];
 	struct views *now;	/* of the address space in force */
 	struct views views[SLOTS];
 	unsigned victim;	/* the slot to be used next */
@@ -171,7 +179,8 @@ forget_all(struct paging *p)
 	memset(p->walked, 0, sizeof(p->walked));
 	memset(p->of_pcid, 0, sizeof(p->of_pcid));
 	memset(p->large, 0, sizeof(p->large));
-	memset(p->wrote, 0, sizeof(p->wrote));
+	memset(p->lost, 0, sizeof(p->lost));
+	memset(p->writers, 0, sizeof(p->writers));
 	for (unsigned n = 0; n < SLOTS; n++)
 		views_clear(&p->views[n]);
 	p->next_space = 1;
@@ -564,6 +573,28 @@ paging_select_view(struct cpu *c)
 }
 
 static void
+note_writer(struct paging *p, uint64_t frame, uint64_t page)
+{
+	struct writer *w = &p->writers[frame % WRITERS];
+
+	if (w->frame != frame + 1) {
+		if (w->frame)
+			set_add(p->lost, w->frame - 1);
+		*w = (struct writer){ frame + 1, { page, 1, 1 } };
+		return;
+	}
+	for (unsigned n = 0; n < 3; n++) {
+		if (w->lin[n] == page)
+			return;
+		if (w->lin[n] == 1) {
+			w->lin[n] = page;
+			return;
+		}
+	}
+	set_add(p->lost, frame);
+}
+
+static void
 enter(struct cpu *c, const struct want *w, uint64_t lin, uint64_t gpa,
     struct mem_page mp)
 {
@@ -584,7 +615,7 @@ enter(struct cpu *c, const struct want *w, uint64_t lin, uint64_t gpa,
 	e->add = (uint64_t)(uintptr_t)mp.host - page;
 	p->now->view[v].used[w->kind] = true;
 	if (w->kind == ACCESS_WRITE)
-		set_add(p->wrote, gpa >> PAGE_BITS);
+		note_writer(p, gpa >> PAGE_BITS, page);
 	if (w->kind == ACCESS_EXEC) {
 		p->now->frame[v][n] = gpa >> PAGE_BITS;
 		p->now->rom[v][n] = mp.kind == MEM_ROM;
@@ -1045,20 +1076,27 @@ void
 paging_protect(struct cpu *c, uint64_t frame)
 {
 	struct paging *p = c->paging;
-	struct mem_page mp = mem_page(c->mem, frame << PAGE_BITS);
+	struct writer *w = &p->writers[frame % WRITERS];
+	uint8_t *host = mem_page(c->mem, frame << PAGE_BITS).host;
+	bool all = set_has(p->lost, frame);
 
-	if (!set_has(p->wrote, frame))
+	if (!all && w->frame != frame + 1)
 		return;
 	for (unsigned n = 0; n < SLOTS * VIEWS; n++) {
 		struct tlb_view *v = &p->views[n / VIEWS].view[n % VIEWS];
+		struct tlb_entry *e = v->e[TLB_WRITE];
 
-		for (unsigned k = 0; v->used[TLB_WRITE] && k < TLB_ENTRIES;
-		    k++) {
-			struct tlb_entry *e = &v->e[TLB_WRITE][k];
+		if (!v->used[TLB_WRITE])
+			continue;
+		for (unsigned k = 0; k < (all ? TLB_ENTRIES : 3); k++) {
+			unsigned at = all ? k : w->lin[k] >> PAGE_BITS &
+			    (TLB_ENTRIES - 1);
 
-			if (e->page != TLB_NONE && (uint8_t *)(uintptr_t)
-			    (e->page + e->add) == mp.host)
-				e->page = TLB_NONE;
+			if (e[at].page != TLB_NONE && (uint8_t *)(uintptr_t)
+			    (e[at].page + e[at].add) == host)
+				e[at].page = TLB_NONE;
 		}
 	}
+	if (w->frame == frame + 1)
+		w->frame = 0;
 }
