@@ -18,6 +18,7 @@
 #include "base/opts.h"
 #include "ctl/monitor.h"
 #include "inspect.h"
+#include "ui/curses.h"
 #include "ui/keys.h"
 
 enum { STREAMS = MACHINE_CHARDEVS + MACHINE_SERIALS + 2 };
@@ -36,6 +37,7 @@ struct console {
 	struct chardev *shared;	/* by mon:, with the monitor */
 	struct typist typist;
 	bool types;
+	struct curses_display *curses;
 };
 
 /* --- Streams --------------------------------------------------------------------- */
@@ -140,6 +142,7 @@ console_free(struct console *c)
 {
 	if (!c)
 		return;
+	curses_free(c->curses);
 	if (c->types)
 		typist_fini(&c->typist);
 	monitor_free(c->monitor);
@@ -431,5 +434,13 @@ console_start(struct console *c, const struct console_board *b,
 		c->types = true;
 		c->control.press = press;
 	}
-	return start_monitor(c, err);
+	if (start_monitor(c, err) < 0)
+		return -err->code;
+	if (config->display != DISPLAY_CURSES)
+		return 0;
+	if (c->stdio)
+		return error_set(err, EBUSY, "-display curses and a stream "
+		    "on stdio are for the same terminal");
+	c->curses = curses_new(c->board, b->screen, &c->typist, quit, c, err);
+	return c->curses ? 0 : -err->code;
 }

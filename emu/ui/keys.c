@@ -74,12 +74,6 @@ key_by_name(const char *name, size_t len)
 	return *end || code > 0xff || !(code & 0x7f) ? 0 : code;
 }
 
-const char *
-key_name(unsigned i)
-{
-	return i < ARRAY_LEN(names) ? names[i].name : NULL;
-}
-
 /* Rows of a US keyboard from their first code on: without and with shift. */
 static const struct {
 	unsigned char code;

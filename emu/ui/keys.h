@@ -14,8 +14,6 @@ enum { KEY_SHIFT = 0x2a, KEY_CTRL = 0x1d, KEY_ALT = 0x38 };
 
 /* The code of a key by its name of len bytes, or "0x1c"; 0: there is none. */
 unsigned key_by_name(const char *name, size_t len);
-/* The i-th name, NULL at the end. */
-const char *key_name(unsigned i);
 /* The key that types an ASCII character on a US keyboard, and whether with
  * shift; 0: there is none. */
 unsigned key_by_char(unsigned char c, bool *shift);
