@@ -27,6 +27,7 @@
 
 #include "base/bytes.h"
 #include "console.h"
+#include "core/log.h"
 #include "dev/debug_exit.h"
 #include "dev/debugcon.h"
 #include "dev/hpet.h"
@@ -50,6 +51,7 @@
 #include "dev/virtio_rng.h"
 #include "firmware.h"
 #include "image.h"
+#include "inspect.h"
 #include "processors.h"
 #include "sandbox.h"
 
@@ -596,6 +598,25 @@ reset_devices(struct machine *m)
 }
 
 static void
+tell_line(void *arg, const char *text)
+{
+	log_line("%s", text);
+}
+
+static void
+tell_registers(struct machine *m)
+{
+	struct vcpus *v = processors_vcpus(m->processors);
+	struct cpu_regs r;
+
+	for (unsigned i = 0; i < vcpus_n(v); i++) {
+		vcpus_engine(v)->get(vcpus_cpu(v, i), &r);
+		log_line("reset: processor %u", i);
+		inspect_registers(&r, mem_a20(m->mem), tell_line, NULL);
+	}
+}
+
+static void
 reset_now(void *opaque)
 {
 	struct machine *m = opaque;
@@ -605,6 +626,8 @@ reset_now(void *opaque)
 		return;
 	}
 	processors_hold(m->processors);
+	if (log_on(LOG_CPU_RESET))
+		tell_registers(m);
 	reset_devices(m);
 	processors_reset(m->processors);
 	if (!m->stopped)
@@ -663,6 +686,8 @@ machine_power_button(struct machine *m)
 static void
 triple_fault(void *opaque, unsigned id, const char *why)
 {
+	if (log_on(LOG_GUEST_ERRORS))
+		log_line("cpu %u: %s", id, why);
 	machine_reset(opaque);
 }
 

@@ -128,6 +128,7 @@ struct machine_config {
 	bool no_shutdown;	/* power off stops, and does not end it */
 	bool stopped;		/* -S */
 
+	const char *log, *log_file;	/* -d, -D; NULL: none */
 	bool daemonize;
 	const char *pidfile;
 	bool no_sandbox, sandbox_asked;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "core/log.h"
 #include "cpu/step.h"
 #include "image.h"
 #include "options_impl.h"
@@ -185,6 +186,7 @@ KEEP(take_append, load.append)
 KEEP(take_bios, bios)
 KEEP(take_folder, firmware_dir)
 KEEP(take_pidfile, pidfile)
+KEEP(take_log_file, log_file)
 SET(take_no_reboot, c->no_reboot)
 SET(take_no_shutdown, c->no_shutdown)
 SET(take_stopped, c->stopped)
@@ -210,6 +212,17 @@ take_none(struct parser *p, const char *value, struct error *err)
 	return error_set(err, ENOTSUP, p->name[0] == 'n' ?
 	    "networks are not there yet; 'none' is supported" :
 	    "only 'none' is supported");
+}
+
+static int
+take_log(struct parser *p, const char *value, struct error *err)
+{
+	if (!strcmp(value, "help") || !strcmp(value, "?")) {
+		log_help();
+		p->done = true;
+	}
+	p->c->log = value;
+	return 0;
 }
 
 static int
@@ -320,6 +333,8 @@ static const struct emu_option options[] = {
 	    take_daemonize },
 	{ "pidfile", "FILE", "the process's number goes there",
 	    take_pidfile },
+	{ "d", "ITEMS", "log these; help lists them", take_log },
+	{ "D", "FILE", "where to, instead of standard error", take_log_file },
 	{ "cpu-step", NULL, "execute single instructions from standard input",
 	    take_step },
 	{ "version", NULL, "show the version", take_version },
@@ -343,8 +358,7 @@ static const struct { const char *name, *why; } missing[] = {
 	{ "audio", "there is no sound" }, { "audiodev", "there is no sound" },
 	{ "audio-help", "there is no sound" },
 	{ "soundhw", "there is no sound" },
-	{ "d", "there is no log" }, { "D", "there is no log" },
-	{ "dfilter", "there is no log" }, { "trace", "there is no log" },
+	{ "dfilter", NULL }, { "trace", "-d is there" },
 	{ "s", "there is no debugging stub" },
 	{ "gdb", "there is no debugging stub" },
 	{ "loadvm", "machines are not saved" },
@@ -521,6 +535,20 @@ check(const struct parser *p, struct error *err)
 }
 
 static int
+start_log(struct parser *p, struct error *err)
+{
+	if (!p->c->log)
+		return p->c->log_file ? error_set(err, EINVAL,
+		    "-D is for -d") : 0;
+	p->what = "d";
+	p->value = p->c->log;
+	if (log_start(p->c->log, p->c->log_file, err) < 0)
+		return -err->code;
+	p->what = NULL;
+	return 0;
+}
+
+static int
 parse(struct parser *p, int argc, char **argv, struct error *err)
 {
 	if (take_words(p, argc, argv, err) < 0)
@@ -530,6 +558,8 @@ parse(struct parser *p, int argc, char **argv, struct error *err)
 	if (add_defaults(p, err) < 0)
 		return -err->code;
 	if (check(p, err) < 0)
+		return -err->code;
+	if (start_log(p, err) < 0)
 		return -err->code;
 	if (p->c->daemonize && daemon_start(err) < 0)
 		return -err->code;

@@ -16,9 +16,11 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "core/log.h"
 #include "cpu/bind.h"
 #include "cpu/block.h"
 #include "cpu/decode.h"
+#include "cpu/disasm.h"
 #include "cpu/model.h"
 #include "cpu/paging.h"
 
@@ -374,6 +376,19 @@ features_of(const struct cpu *c, uint32_t key)
 	return f;
 }
 
+static void
+tell_code(const struct block *b, uint64_t lin, uint32_t key)
+{
+	char text[DISASM_MAX];
+	uint64_t at = lin;
+
+	for (unsigned i = 0; i < b->n; i++) {
+		disasm(&b->insn[i], key & KEY_BITS, lin, text, sizeof(text));
+		log_line("%016llx  %s", (unsigned long long)at, text);
+		at += b->insn[i].len;
+	}
+}
+
 static struct block *
 make(struct cpu *c, const struct code_page *page, uint64_t lin, uint32_t key)
 {
@@ -412,6 +427,8 @@ make(struct cpu *c, const struct code_page *page, uint64_t lin, uint32_t key)
 	}
 	if (m->bytes == 0)
 		return NULL;
+	if (log_on(LOG_IN_ASM))
+		tell_code(m, lin, key);
 	if (!m->rom)
 		m->lines = lines_of(off, m->bytes);
 	terminate(m, ends);

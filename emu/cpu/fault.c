@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 
+#include "core/log.h"
 #include "cpu/block.h"
 #include "cpu/debug.h"
 #include "cpu/fp.h"
@@ -258,6 +259,12 @@ fault_deliver(struct cpu *c, unsigned vector, enum event event, bool has_error,
 	 * have the same numbers in real mode. */
 	c->delivering = event == EVENT_FAULT ? (int)vector : 256;
 	c->next_block = NULL;
+	if (log_on(LOG_INT))
+		log_line("cpu %u: %s %02x error %04x at %04x:%016llx cpl %u "
+		    "cr2 %016llx", c->id, event == EVENT_FAULT ? "fault" :
+		    "interrupt", vector, has_error ? error : 0,
+		    c->seg[SEG_CS].selector, (unsigned long long)c->rip,
+		    c->cpl, (unsigned long long)c->cr2);
 	if (!cpu_protected(c))
 		real_deliver(c, vector);
 	else if (cpu_long_mode(c))

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "core/log.h"
 
 /* 2.7.5, 2.7.6, 2.7.8 */
 struct desc {
@@ -361,6 +362,9 @@ void virtio_break(struct virtio *v)
 	if (v->broken)
 		return;
 	v->broken = true;
+	if (log_on(LOG_GUEST_ERRORS))
+		log_line("%s: the driver broke the rules of its rings; the "
+		    "device waits for a reset", v->name);
 	if (!virtio_has(v, VIRTIO_F_VERSION_1))
 		return;
 	v->status |= VIRTIO_NEEDS_RESET;

@@ -95,6 +95,15 @@ ask 'info chardev' -chardev socket,id=s,path=sock,server=on,wait=off \
 matches '^s: .*sock' answer
 [ ! -e sock ] || fail "the socket is still there"
 
+# Logs.
+"$COWBIRD_EMU" -d help | grep -q '^int ' || fail "-d help"
+printf 'cont\nsystem_reset\ninfo status\n' >commands
+{ cat commands; sleep 2; echo quit; } | "$COWBIRD_EMU" -S -display none \
+    -monitor stdio -m 32 -d int,cpu_reset,in_asm -D log.txt >/dev/null
+matches '^reset: processor 0$' log.txt
+matches '^cpu 0: interrupt 10 ' log.txt
+matches '^00000000000f[0-9a-f]{4}  [a-z]+' log.txt
+
 # In the background: ready when the command ends, gone with its file.
 "$COWBIRD_EMU" -daemonize -display none -pidfile pid -chardev \
     socket,id=m,path=mon,server=on,wait=off -mon chardev=m d.qcow2 \

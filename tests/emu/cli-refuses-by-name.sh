@@ -24,7 +24,7 @@ refused() {
 
 refused '-foo: there is no such option' -foo
 refused '-foo: there is no such option' --foo
-for option in netdev qmp vnc spice sdl k usb usbdevice audiodev soundhw d D s \
+for option in netdev qmp vnc spice sdl k usb usbdevice audiodev soundhw dfilter s \
     gdb loadvm incoming icount numa mem-path fw_cfg smbios acpitable tpmdev \
     virtfs watchdog runas chroot readconfig pflash; do
 	refused "-$option is not supported" "-$option" x
@@ -62,6 +62,8 @@ refused "-vga qxl: graphics adapter 'qxl'" -vga qxl
 refused '-sandbox on,spawn=allow: spawn=allow' -sandbox on,spawn=allow
 refused "-sandbox maybe: " -sandbox maybe
 refused 'no-such' -bios no-such
+refused "-d int,nosuch: log item 'nosuch'" -d int,nosuch
+refused '-D is for -d' -D log
 refused '-append is for -kernel' -append x
 refused '-initrd is for -kernel' -initrd x
 refused "-kernel: 'raw' is neither" -kernel raw
