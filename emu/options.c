@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "core/log.h"
@@ -456,6 +457,31 @@ take_words(struct parser *p, int argc, char **argv, struct error *err)
 	return 0;
 }
 
+static bool
+can_show(void)
+{
+#ifdef HAVE_CURSES
+	const char *term = getenv("TERM");
+
+	return term && *term && strcmp(term, "dumb");
+#else
+	return false;
+#endif
+}
+
+static bool
+uses_stdio(const struct parser *p)
+{
+	const struct machine_config *c = p->c;
+	bool stdio = p->has_stdio || c->monitor.kind == CHARDEV_STDIO;
+
+	for (unsigned i = 0; i < MACHINE_SERIALS; i++)
+		stdio |= c->serial[i].kind == CHARDEV_STDIO;
+	for (unsigned i = 0; i < c->debugcons; i++)
+		stdio |= c->debugcon[i].chr.kind == CHARDEV_STDIO;
+	return stdio;
+}
+
 /* -nographic, and what there is without a word. */
 static int
 add_defaults(struct parser *p, struct error *err)
@@ -485,6 +511,11 @@ add_defaults(struct parser *p, struct error *err)
 	}
 	if (p->no_defaults && !p->vga)
 		c->vga = false;
+	/* On a terminal that nothing else uses there is a screen to see. */
+	if (!p->display && !p->no_graphic && !p->no_defaults &&
+	    !c->daemonize && c->vga && !uses_stdio(p) && isatty(0) &&
+	    isatty(1) && can_show())
+		c->display = DISPLAY_CURSES;
 	if (p->has_debugcon)
 		c->debugcon[0].port = p->debugcon_port;
 	return 0;
