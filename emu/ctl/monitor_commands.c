@@ -288,6 +288,20 @@ run_print(struct monitor *m, char *args, struct error *err)
 	return 0;
 }
 
+/* A value without blanks: a path behind it is no division. */
+static int
+word_value(struct monitor *m, char **args, uint64_t *value, struct error *err)
+{
+	const char *at = next_word(args);
+
+	if (!at)
+		return error_set(err, EINVAL, "address and size expected");
+	if (monitor_value(m, &at, value, err) < 0)
+		return -err->code;
+	return *at ? error_set(err, EINVAL, "extraneous characters: '%s'",
+	    at) : 0;
+}
+
 static int
 copy_memory(struct monitor *m, int fd, bool physical, uint64_t addr,
     uint64_t len, struct error *err)
@@ -319,15 +333,13 @@ copy_memory(struct monitor *m, int fd, bool physical, uint64_t addr,
 static int
 save(struct monitor *m, char *args, bool physical, struct error *err)
 {
-	const char *at = args;
 	uint64_t addr, len;
 	char *file;
 	int fd, ret;
 
-	if (monitor_value(m, &at, &addr, err) < 0 ||
-	    monitor_value(m, &at, &len, err) < 0)
+	if (word_value(m, &args, &addr, err) < 0 ||
+	    word_value(m, &args, &len, err) < 0)
 		return -err->code;
-	args += at - args;
 	file = next_word(&args);
 	if (!file)
 		return error_set(err, EINVAL, "filename expected");
