@@ -246,7 +246,12 @@ take_step(struct parser *p, const char *value, struct error *err)
 static int
 take_version(struct parser *p, const char *value, struct error *err)
 {
-	cli_version(&p->cli, stdout);
+	/* Programs look for the peer's words. */
+	if (p->cli.peer)
+		puts("QEMU emulator version 7.2.22 (cowbird "
+		    COWBIRD_VERSION ")");
+	else
+		cli_version(&p->cli, stdout);
 	p->done = true;
 	return 0;
 }

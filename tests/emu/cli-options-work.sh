@@ -28,6 +28,10 @@ for version in -version --version; do
 	"$COWBIRD_EMU" $version | head -n 1 | grep -q '^cowbird-emu ' ||
 	    fail "$version"
 done
+ln -s "$COWBIRD_EMU" qemu-system-x86_64
+./qemu-system-x86_64 -version | head -n 1 |
+    grep -q '^QEMU emulator version [0-9.]* (cowbird' ||
+    fail "-version under the peer's name"
 "$COWBIRD_EMU" -machine help | grep -q '^pc ' || fail "-machine help"
 "$COWBIRD_EMU" -M help | grep -q '^pc ' || fail "-M help"
 "$COWBIRD_EMU" -accel help | grep -qx kvm || fail "-accel help"
