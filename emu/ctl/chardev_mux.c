@@ -127,12 +127,14 @@ received(void *opaque, const uint8_t *buf, size_t len)
 		bool escaped = m->escaped;
 
 		m->escaped = false;
-		if (escaped && buf[i] != ESCAPE)
+		if (escaped && buf[i] != ESCAPE) {
+			drain(m);	/* what was typed before it */
 			command(m, buf[i]);
-		else if (!escaped && buf[i] == ESCAPE)
+		} else if (!escaped && buf[i] == ESCAPE) {
 			m->escaped = true;
-		else if (m->n < QUEUE)
+		} else if (m->n < QUEUE) {
 			m->queue[(m->first + m->n++) % QUEUE] = buf[i];
+		}
 	}
 	drain(m);
 }
