@@ -40,6 +40,13 @@ make_room(struct vga *v, size_t pixels, size_t cells)
 
 /* --- Colours ----------------------------------------------------------------- */
 
+/* Six bits as eight: as the peer does it, so that pictures are equal. */
+static uint32_t
+dac_wide(uint8_t c)
+{
+	return c << 2 | (c & 1) * 3;
+}
+
 static uint32_t
 dac_colour(const struct vga *v, uint8_t i)
 {
@@ -47,8 +54,7 @@ dac_colour(const struct vga *v, uint8_t i)
 
 	if (v->vbe[VBE_ENABLE] & VBE_8BIT_DAC)
 		return (uint32_t)c[0] << 16 | c[1] << 8 | c[2];
-	return (uint32_t)(c[0] << 2 | c[0] >> 4) << 16 |
-	    (c[1] << 2 | c[1] >> 4) << 8 | (c[2] << 2 | c[2] >> 4);
+	return dac_wide(c[0]) << 16 | dac_wide(c[1]) << 8 | dac_wide(c[2]);
 }
 
 /* Attribute controller: 4 bits by the palette to 8. */

@@ -95,8 +95,8 @@ static uint32_t ramp_colour(unsigned i)
 {
 	unsigned high = i >> 6, low = i & 0x3f;
 
-	high = high << 2 | high >> 4;
-	low = low << 2 | low >> 4;
+	high = high << 2 | (high & 1) * 3;
+	low = low << 2 | (low & 1) * 3;
 	return high << 16 | high << 8 | low;
 }
 
@@ -562,7 +562,7 @@ static void test_vbe_pictures(void)
 {
 	static const struct { unsigned bpp, bytes; uint32_t value, want; }
 	depth[] = {
-		{ 8, 1, 0x2a, 0x0000aa }, { 15, 2, 0x7c1f, 0xff00ff },
+		{ 8, 1, 0x2a, 0x0000a8 }, { 15, 2, 0x7c1f, 0xff00ff },
 		{ 16, 2, 0x07e0, 0x00ff00 }, { 24, 3, 0x123456, 0x123456 },
 		{ 32, 4, 0xff654321, 0x654321 },
 	};
