@@ -125,6 +125,8 @@ piece(struct cpu *c, const struct insn *i, unsigned seg, uint64_t off,
 	len = *n * size;
 	p = tlb_find(c, lin - below, 1, kind);
 	if (!p) {
+		if (below)	/* a fault is at the first element */
+			cpu_probe(c, i, lin, size, kind);
 		p = cpu_run_of(c, i, lin - below, &len, kind);
 		if (!p || len < *n * size)
 			return NULL;

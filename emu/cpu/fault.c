@@ -251,13 +251,17 @@ long_deliver(struct cpu *c, unsigned vector, enum event event, bool has_error,
 	cpu_set_cs(c, &cs, level);
 }
 
+/* What cpu.delivering is for that which makes no double fault. */
+enum { DELIVER_OTHER = 256, DELIVER_SOFT };
+
 void
 fault_deliver(struct cpu *c, unsigned vector, enum event event, bool has_error,
     uint32_t error)
 {
 	/* Only exceptions make a double fault; vectors of interrupts may
 	 * have the same numbers in real mode. */
-	c->delivering = event == EVENT_FAULT ? (int)vector : 256;
+	c->delivering = event == EVENT_FAULT ? (int)vector :
+	    c->delivering == DELIVER_SOFT ? DELIVER_SOFT : DELIVER_OTHER;
 	c->next_block = NULL;
 	if (log_on(LOG_INT))
 		log_line("cpu %u: %s %02x error %04x at %04x:%016llx cpl %u "
@@ -301,7 +305,12 @@ fault_raised(struct cpu *c)
 		fault_deliver(c, EXC_DF, EVENT_FAULT, true, 0);
 		return true;
 	}
+	if (first == DELIVER_SOFT)
+		c->rip = c->soft_rip;	/* the fault is the INT's */
+	c->delivering = -1;
 	if (c->fault.soft) {
+		c->delivering = DELIVER_SOFT;
+		c->soft_rip = c->rip;
 		c->rip = insn_next_rip(c, c->at);
 		if (c->at->id == INSN_INT1)
 			event = EVENT_TRAP;

@@ -103,7 +103,7 @@ view_clear(struct tlb_view *v)
 		if (!v->used[k])
 			continue;
 		for (unsigned n = 0; n < TLB_ENTRIES; n++)
-			v->e[k][n].page = TLB_NONE;
+			v->e[k][n].page = tlb_none(n);
 		v->used[k] = false;
 	}
 }
@@ -281,11 +281,11 @@ paging_invlpg(struct cpu *c, uint64_t lin)
 		struct tlb_view *v = &p->views[n / VIEWS].view[n % VIEWS];
 
 		for (unsigned k = 0; k < TLB_KINDS; k++) {
-			struct tlb_entry *e = &v->e[k]
-			    [lin >> PAGE_BITS & (TLB_ENTRIES - 1)];
+			unsigned at = lin >> PAGE_BITS & (TLB_ENTRIES - 1);
+			struct tlb_entry *e = &v->e[k][at];
 
 			if (v->used[k] && e->page == page)
-				e->page = TLB_NONE;
+				e->page = tlb_none(at);
 		}
 	}
 	blocks_forget_page(c, lin);
@@ -1092,9 +1092,9 @@ paging_protect(struct cpu *c, uint64_t frame)
 			unsigned at = all ? k : w->lin[k] >> PAGE_BITS &
 			    (TLB_ENTRIES - 1);
 
-			if (e[at].page != TLB_NONE && (uint8_t *)(uintptr_t)
+			if (e[at].page != tlb_none(at) && (uint8_t *)(uintptr_t)
 			    (e[at].page + e[at].add) == host)
-				e[at].page = TLB_NONE;
+				e[at].page = tlb_none(at);
 		}
 	}
 	if (w->frame == frame + 1)

@@ -77,7 +77,7 @@ enum {
 
 /*
  * A direct-mapped table per kind of access and per view.  page is the linear
- * page address, TLB_NONE where the entry is empty; host address = linear +
+ * page address, tlb_none() where the entry is empty; host address = linear +
  * add.  Only plain RAM (and ROM, for reading) is ever entered, so a hit needs
  * no other check: rights, accessed and dirty bits, watchpoints and decoded
  * code were looked at when the entry was made.
@@ -85,7 +85,6 @@ enum {
 enum { TLB_READ, TLB_WRITE, TLB_EXEC, TLB_KINDS };
 #define TLB_BITS 9
 #define TLB_ENTRIES (1u << TLB_BITS)
-#define TLB_NONE 0x8000000000000000ull	/* not canonical, and page aligned */
 
 struct tlb_entry {
 	uint64_t page;
@@ -99,6 +98,14 @@ struct tlb_view {
 	struct tlb_entry e[TLB_KINDS][TLB_ENTRIES];
 	bool used[TLB_KINDS];	/* anything entered since it was cleared */
 };
+
+/* An empty entry n: the address of a page that has its place in another one.
+ * That it is not canonical does not suffice: 64-bit code may ask for it. */
+static inline uint64_t
+tlb_none(unsigned n)
+{
+	return 1ull << 63 | (uint64_t)(~n & 1) << PAGE_BITS;
+}
 
 struct block;
 struct blocks;			/* block.h: this processor's decoded code */
@@ -172,7 +179,8 @@ struct cpu {
 	jmp_buf unwind;		/* set in interp.c */
 	const struct insn *at;	/* the instruction that faulted */
 	struct { uint8_t vector; bool has_error, soft; uint32_t error; } fault;
-	int delivering;		/* vector on its way, -1: none */
+	int delivering;		/* vector on its way, -1: none; fault.c */
+	uint64_t soft_rip;	/* of the INT n on its way */
 	char why[128];
 	struct interp *interp;	/* interp.c: sleeping, waking, code written */
 };
