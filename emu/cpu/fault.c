@@ -41,6 +41,8 @@ stack_push(struct cpu *c, struct stack *s, unsigned size, uint64_t v)
 		    end > s->ss.limit)
 			cpu_fault_error(c, NULL, EXC_SS, s->error);
 		off = (uint32_t)(s->ss.base + off);
+	} else if (!cpu_canonical(off)) {
+		cpu_fault_error(c, NULL, EXC_SS, s->error);
 	}
 	if (s->supervisor)
 		cpu_system_store(c, NULL, off, size, v);
@@ -65,8 +67,10 @@ flags_image(const struct cpu *c, unsigned vector, enum event event)
 {
 	uint32_t v = cpu_eflags(c) & ~FLAG_RF;
 
-	if (event == EVENT_FAULT && vector != EXC_DB)
-		v |= FLAG_RF;		/* 6.8.3, 17.3.1.1 */
+	/* 6.8.3, 17.3.1.1; a trap between iterations: step() has set it */
+	if ((event == EVENT_FAULT && vector != EXC_DB) ||
+	    (event == EVENT_TRAP && (c->eflags & FLAG_RF)))
+		v |= FLAG_RF;
 	return v;
 }
 

@@ -23,6 +23,7 @@
 #include "cpu/fp.h"
 #include "cpu/interp.h"
 #include "cpu/paging.h"
+#include "cpu/table.h"
 
 #define FUEL 256
 #define WRITTEN 128u		/* code writes by others that fit the queue */
@@ -341,6 +342,7 @@ step(struct cpu *c)
 {
 	bool trap = c->eflags & FLAG_TF;
 	uint64_t lin = code_linear(c, c->rip);
+	uint64_t rip;
 	uint32_t hits = 0, db;
 	struct block *b;
 
@@ -357,9 +359,16 @@ step(struct cpu *c)
 	c->shadow = 0;
 	c->eflags &= ~FLAG_RF;
 	c->fuel = 1;
-	block_enter(c, b, c->rip);
+	rip = c->rip;
+	block_enter(c, b, rip);
 	if (c->shadow == SHADOW_SS)
 		return;		/* traps wait for the next one */
+	if (b->insn[0].id == INSN_SYSCALL || b->insn[0].id == INSN_SYSRET)
+		trap = false;	/* they look at the new TF (transfer.c) */
+	/* 17.3.1.1: a trap before the last iteration has RF in its image. */
+	if (c->rip == rip &&
+	    b->insn[0].prefix & (PREFIX_REP | PREFIX_REPNE))
+		c->eflags |= FLAG_RF;
 	db = c->pending_db | (trap ? 0x4000 : 0);
 	c->pending_db = 0;
 	if (db)
@@ -383,6 +392,15 @@ loop(struct cpu *c)
 			return CPU_EXIT_HALT;
 		blocks_tidy(c);
 		if (unlikely(careful(c))) {
+			if (c->pending_db && c->shadow != SHADOW_SS) {
+				/* of a task switch or SYSRET that ran in a
+				 * block: before anything else */
+				uint32_t db = c->pending_db;
+
+				c->pending_db = 0;
+				fault_debug_trap(c, db);
+				continue;
+			}
 			step(c);
 			continue;
 		}

@@ -5,6 +5,7 @@
  * calls (SDM 2 by name; the checks are in segment.c)
  */
 #include "cpu/block.h"
+#include "cpu/debug.h"
 #include "cpu/exec.h"
 #include "cpu/interp.h"
 #include "cpu/system.h"
@@ -271,6 +272,15 @@ flat_data(uint16_t selector, unsigned dpl)
 	    .limit = 0xffffffff, .attr = 0xc093 | dpl << 5 };
 }
 
+/* SYSCALL and SYSRET trap by the TF that they leave, not by the one they had:
+ * a kernel whose mask clears it is not stepped. */
+static void
+trap_by_new_tf(struct cpu *c)
+{
+	if (c->eflags & FLAG_TF)
+		c->pending_db |= DR6_BS;
+}
+
 void
 x_syscall(struct cpu *c, const struct insn *i)
 {
@@ -287,6 +297,7 @@ x_syscall(struct cpu *c, const struct insn *i)
 		code = flat_code(cs, false, 0);
 		cpu_set_eflags(c, 0, FLAG_VM | FLAG_IF | FLAG_RF);
 		cpu_set_cs(c, &code, 0);
+		trap_by_new_tf(c);
 		cpu_resume(c, (uint32_t)c->star);
 		return;
 	}
@@ -297,6 +308,7 @@ x_syscall(struct cpu *c, const struct insn *i)
 	c->seg[SEG_SS] = flat_data(cs + 8, 0);
 	code = flat_code(cs, true, 0);
 	cpu_set_cs(c, &code, 0);
+	trap_by_new_tf(c);
 	cpu_resume(c, target);
 }
 
@@ -316,6 +328,7 @@ x_sysret(struct cpu *c, const struct insn *i)
 		c->seg[SEG_SS] = flat_data((base + 8) | 3, 3);
 		c->eflags |= FLAG_IF;
 		cpu_set_cs(c, &code, 3);
+		trap_by_new_tf(c);
 		cpu_resume(c, (uint32_t)c->gpr[RCX]);
 		return;
 	}
@@ -327,6 +340,7 @@ x_sysret(struct cpu *c, const struct insn *i)
 	code = flat_code((base + (wide ? 16 : 0)) | 3, wide, 3);
 	c->seg[SEG_SS] = flat_data((base + 8) | 3, 3);
 	cpu_set_cs(c, &code, 3);
+	trap_by_new_tf(c);
 	cpu_resume(c, target);
 }
 

@@ -91,7 +91,7 @@ exceptions(void)
 	check_raised("INT n: DPL 3", 0x77, 0);
 	check("INT n: RIP is the next", seen.ip, USER + 2);
 	gate_set(0x77, 14, 3, 2);
-	tss.ist[1] = 0x800000000000;
+	tss.ist[1] = 0x900000000000;
 	trial(&s);
 	check_raised("INT n: IST is not canonical: #SS", SS, 0);
 	gate_set(0x77, 14, 3, 0);
@@ -114,10 +114,15 @@ exceptions(void)
 	gate_set(0x77, 14, 0, 0);
 	/* #DF through a stack that faults, on its own stack */
 	gate_set(DF, 14, 0, 1);
-	s = at0(x_ud);
+	gate_set(PF, 14, 0, 0);
+	s = at0(x_push);
 	s.sp = TARGET + 0x100000;
 	trial(&s);
 	check_raised("#DF: #PF while delivering #PF", DF, 0);
+	gate_set(PF, 14, 0, 1);
+	s.ip = (word)x_ud;
+	trial(&s);
+	check_raised("no #DF: #PF while delivering #UD", PF, 2);
 	/* alignment checks at CPL 3 only */
 	set_cr0(get_cr0() | 0x40000);
 	s = AT3(x_ac);
@@ -214,8 +219,8 @@ SNIP(entry, "nop");
 SNIP(do_sysret, "sysretq");
 SNIP(do_sysret32, "sysretl");
 SNIP(do_sysenter, "sysenter");
-SNIP(do_sysexit, "sysexit");
-SNIP(do_sysexit64, "rex.w sysexit");
+SNIP(do_sysexit, "sysexitl");
+SNIP(do_sysexit64, "rex.w sysexitl");
 SNIP(do_swapgs, "swapgs; mov %gs:0, %rax; swapgs; mov %gs:0, %rbx");
 SNIP(do_rdfs, "rdfsbase %rax");
 SNIP(do_wrgs, "wrgsbase %rax; rdgsbase %rbx");
@@ -370,7 +375,6 @@ msrs(void)
 	msr("PAT: type 2", 0x277, 2, GP);
 	msr("PAT: type 8", 0x277, 8ull << 56, GP);
 	msr("PAT: as it is", 0x277, pat, DONE);
-	msr("TSC_AUX: bit 32", 0xc0000103, 1ull << 32, GP);
 	msr("APIC base: reserved bit", 0x1b, rdmsr(0x1b) | 1, GP);
 }
 
@@ -450,7 +454,8 @@ single_steps(void)
 	check("single step: no RF in the image", log[0].flags & RF, 0);
 	steps("single step: each iteration of REP", st_rep, 4);
 	check("single step: REP: at itself", log[0].ip, (word)st_rep);
-	check("single step: REP: RF is set", log[0].flags & RF, 0);
+	check("single step: REP: RF in the image", log[0].flags & RF, RF);
+	check("single step: REP: none after the last", log[2].flags & RF, 0);
 	steps("single step: MOV SS delays it", st_ss, 2);
 	check("single step: MOV SS: where", log[0].ip, (word)st_ss + 3);
 	steps("single step: POPF clears TF, and traps once", st_popf, 2);
@@ -473,6 +478,14 @@ single_steps(void)
 	check("single step: SYSCALL without: in the kernel", logged, 2);
 	check("single step: SYSCALL: where", log[0].ip, (word)entry);
 	wrmsr(0xc0000084, TF);
+	/* SYSRET that sets TF: before the first instruction out there */
+	at3(st_plain, st_plain_end);
+	s = at0(do_sysret);
+	s.gpr[1] = USER;
+	s.gpr[11] = 2 | TF;
+	logging(&s);
+	check("single step: SYSRET sets TF", logged, 4);
+	check("single step: SYSRET: where", log[0].ip, USER);
 }
 
 static void
@@ -503,7 +516,8 @@ breakpoints(void)
 	struct state s;
 
 	breaks("break: execution", bp_code, 0, 0, (word)bp_at, 1, bp_at);
-	check("break: execution: RF in the image", log[0].flags & RF, RF);
+	/* 17.3.1.1: all faults have it but this one */
+	check("break: execution: no RF in the image", log[0].flags & RF, 0);
 	breaks("break: not in the middle", bp_code, 0, 0, (word)bp_at + 1, 0,
 	    0);
 	breaks("break: write", bp_write, 1, 3, t, 1, bp_write + 2);
