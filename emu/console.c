@@ -40,7 +40,7 @@ struct console {
 	struct curses_display *curses;
 };
 
-/* --- Streams --------------------------------------------------------------------- */
+/* --- Streams ------------------------------------------------------------- */
 
 static void
 quit(void *opaque)
@@ -151,7 +151,7 @@ console_free(struct console *c)
 	free(c);
 }
 
-/* --- The machine's functions for the monitor --------------------------------------- */
+/* --- The machine's functions for the monitor ----------------------------- */
 
 static bool
 running(void *opaque)
@@ -307,7 +307,7 @@ press(void *opaque, const struct chord *chord)
 	return typist_press(&c->typist, chord);
 }
 
-/* --- info -------------------------------------------------------------------------- */
+/* --- info ---------------------------------------------------------------- */
 
 /* The peer's names of drives without an id. */
 static void
@@ -379,7 +379,7 @@ show(void *opaque, enum control_show what, control_line *line, void *arg)
 	}
 }
 
-/* --- All of it ----------------------------------------------------------------------- */
+/* --- All of it ----------------------------------------------------------- */
 
 static int
 start_monitor(struct console *c, struct error *err)

@@ -35,7 +35,7 @@ is_long(const struct cpu_regs *r)
 	return r->efer & EFER_LMA && r->seg[CS].attr & ATTR_L;
 }
 
-/* --- Registers ------------------------------------------------------------------- */
+/* --- Registers ----------------------------------------------------------- */
 
 static const char *const gpr64[16] = { "rax", "rcx", "rdx", "rbx", "rsp",
 	"rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
@@ -182,7 +182,7 @@ inspect_registers(const struct cpu_regs *r, bool a20,
 	line(arg, text);
 }
 
-/* --- Paging ------------------------------------------------------------------------ */
+/* --- Paging -------------------------------------------------------------- */
 
 static bool
 entry(struct mem *mem, uint64_t at, unsigned size, uint64_t *e)
@@ -251,7 +251,7 @@ inspect_translate(const struct cpu_regs *r, struct mem *mem, uint64_t lin,
 	    walk32(r, mem, (uint32_t)lin, gpa);
 }
 
-/* --- Code ----------------------------------------------------------------------------- */
+/* --- Code ---------------------------------------------------------------- */
 
 unsigned
 inspect_code(const struct cpu_regs *r, uint64_t addr, const uint8_t *bytes,

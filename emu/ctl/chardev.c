@@ -26,7 +26,7 @@
 
 enum { PIECE = 512 };	/* what a pipe that is ready takes: PIPE_BUF */
 
-/* --- Reading ------------------------------------------------------------------ */
+/* --- Reading ------------------------------------------------------------- */
 
 size_t
 chardev_room(const struct chardev *c)
@@ -83,7 +83,7 @@ chardev_wake(struct chardev *c)
 		board_fd_events(c->in_fd, chardev_room(c) ? POLLIN : 0);
 }
 
-/* --- Writing ------------------------------------------------------------------ */
+/* --- Writing ------------------------------------------------------------- */
 
 static void
 writable(void *opaque, short revents)
@@ -151,7 +151,7 @@ chardev_write(struct chardev *c, const uint8_t *buf, size_t len)
 	return done;
 }
 
-/* --- Front ends and other ends ------------------------------------------------- */
+/* --- Front ends and other ends ------------------------------------------- */
 
 void
 chardev_attach(struct chardev *c, const struct chardev_user *user,
@@ -207,7 +207,7 @@ chardev_disconnect(struct chardev *c)
 	c->full = false;
 }
 
-/* --- Files, pipes, standard input and output ----------------------------------- */
+/* --- Files, pipes, standard input and output ----------------------------- */
 
 static int
 open_file(struct chardev *c, const struct chardev_config *config,
@@ -289,7 +289,7 @@ static const struct chardev_backend chardev_null = {
 	.size = sizeof(struct chardev),
 };
 
-/* --- Making them -------------------------------------------------------------- */
+/* --- Making them --------------------------------------------------------- */
 
 static struct chardev *
 make(struct board *board, const struct chardev_config *config,

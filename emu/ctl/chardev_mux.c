@@ -40,7 +40,7 @@ chardev_is_mux(const struct chardev *c)
 	return c->backend == &mux_backend;
 }
 
-/* --- What is typed ------------------------------------------------------------ */
+/* --- What is typed ------------------------------------------------------- */
 
 /* Gives the front end what it has room for. */
 static void
@@ -139,7 +139,7 @@ received(void *opaque, const uint8_t *buf, size_t len)
 	drain(m);
 }
 
-/* --- To all front ends ----------------------------------------------------------- */
+/* --- To all front ends --------------------------------------------------- */
 
 static void
 writable(void *opaque)
@@ -179,7 +179,7 @@ static const struct chardev_user below_user = {
 	.connected = connected,
 };
 
-/* --- From a front end -------------------------------------------------------------- */
+/* --- From a front end ---------------------------------------------------- */
 
 static size_t
 end_write(struct chardev *c, const uint8_t *buf, size_t len)
@@ -205,7 +205,7 @@ static const struct chardev_backend end_backend = {
 	.wake = end_wake,
 };
 
-/* --- Making it ----------------------------------------------------------------------- */
+/* --- Making it ----------------------------------------------------------- */
 
 static void
 describe(const struct chardev *c, char *text, size_t size)

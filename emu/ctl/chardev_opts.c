@@ -42,7 +42,7 @@ no_more(const struct chardev_config *c, struct error *err)
 	    "option '%s' is not supported for this character device", key);
 }
 
-/* --- Sockets ------------------------------------------------------------------ */
+/* --- Sockets ------------------------------------------------------------- */
 
 static int
 take_socket(struct chardev_config *c, struct error *err)
@@ -119,7 +119,7 @@ split_address(struct chardev_config *c, const char *text, struct error *err)
 	return 0;
 }
 
-/* --- The short forms ----------------------------------------------------------- */
+/* --- The short forms ----------------------------------------------------- */
 
 static const char *
 after(const char *text, const char *prefix)
@@ -220,7 +220,7 @@ chardev_parse(struct chardev_config *c, const char *text, struct error *err)
 	return finish(c, parse_word(c, rest ? rest : text, err), err);
 }
 
-/* --- -chardev ------------------------------------------------------------------- */
+/* --- -chardev ------------------------------------------------------------ */
 
 static const struct {
 	const char *name;

@@ -39,7 +39,7 @@ struct socket_dev {
 	struct board_fd *call_fd;
 };
 
-/* --- Addresses ---------------------------------------------------------------- */
+/* --- Addresses ----------------------------------------------------------- */
 
 static int
 unix_address(struct socket_dev *s, const char *path, struct error *err)
@@ -97,7 +97,7 @@ new_socket(const struct socket_dev *s, int flags)
 	    0);
 }
 
-/* --- Somebody is there --------------------------------------------------------- */
+/* --- Somebody is there --------------------------------------------------- */
 
 static int
 use(struct socket_dev *s, int fd, struct error *err)
@@ -124,7 +124,7 @@ knocked(void *opaque, short revents)
 		board_fd_events(s->listen_fd, POLLIN);
 }
 
-/* --- Clients -------------------------------------------------------------------- */
+/* --- Clients ------------------------------------------------------------- */
 
 static void
 try_later(struct socket_dev *s)
@@ -224,7 +224,7 @@ open_client(struct socket_dev *s, struct error *err)
 	return use(s, fd, err);
 }
 
-/* --- Servers -------------------------------------------------------------------- */
+/* --- Servers ------------------------------------------------------------- */
 
 static int
 open_server(struct socket_dev *s, bool wait, struct error *err)
@@ -264,7 +264,7 @@ open_server(struct socket_dev *s, bool wait, struct error *err)
 	return use(s, fd, err);
 }
 
-/* --- The back end ----------------------------------------------------------------- */
+/* --- The back end -------------------------------------------------------- */
 
 static int
 open_socket(struct chardev *c, const struct chardev_config *config,

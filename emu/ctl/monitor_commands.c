@@ -23,7 +23,7 @@ struct command {
 	int (*run)(struct monitor *, char *args, struct error *err);
 };
 
-/* --- Words ---------------------------------------------------------------------- */
+/* --- Words --------------------------------------------------------------- */
 
 static char *
 skip(char *at)
@@ -69,7 +69,7 @@ no_more(char *at, struct error *err)
 	    0;
 }
 
-/* --- Running and stopping ---------------------------------------------------------- */
+/* --- Running and stopping ------------------------------------------------ */
 
 static int
 run_quit(struct monitor *m, char *args, struct error *err)
@@ -128,7 +128,7 @@ run_cpu(struct monitor *m, char *args, struct error *err)
 	return 0;
 }
 
-/* --- Keyboard and screen -------------------------------------------------------------- */
+/* --- Keyboard and screen ------------------------------------------------- */
 
 static int
 run_sendkey(struct monitor *m, char *args, struct error *err)
@@ -236,7 +236,7 @@ info_screen(struct monitor *m, char *args, struct error *err)
 	return 0;
 }
 
-/* --- Memory ---------------------------------------------------------------------------- */
+/* --- Memory -------------------------------------------------------------- */
 
 static int
 dump(struct monitor *m, char *args, bool physical, struct error *err)
@@ -366,7 +366,7 @@ run_pmemsave(struct monitor *m, char *args, struct error *err)
 	return save(m, args, true, err);
 }
 
-/* --- Media -------------------------------------------------------------------------------- */
+/* --- Media --------------------------------------------------------------- */
 
 static int
 run_eject(struct monitor *m, char *args, struct error *err)
@@ -401,7 +401,7 @@ run_change(struct monitor *m, char *args, struct error *err)
 	return m->c->change(m->c->opaque, device, file, format, err);
 }
 
-/* --- info ---------------------------------------------------------------------------------- */
+/* --- info ---------------------------------------------------------------- */
 
 static int
 info_status(struct monitor *m, char *args, struct error *err)
@@ -551,7 +551,7 @@ run_info(struct monitor *m, char *args, struct error *err)
 	return 0;
 }
 
-/* --- The table ------------------------------------------------------------------------------- */
+/* --- The table ----------------------------------------------------------- */
 
 static int run_help(struct monitor *, char *, struct error *);
 

@@ -17,7 +17,7 @@
 
 enum { DUMP_MAX = 1 << 16, DEPTH_MAX = 64, INSN_MAX = 15 };
 
-/* --- Expressions ---------------------------------------------------------------- */
+/* --- Expressions --------------------------------------------------------- */
 
 struct expr {
 	struct monitor *m;
@@ -185,7 +185,7 @@ monitor_value(struct monitor *m, const char **text, uint64_t *value,
 	return 0;
 }
 
-/* --- Formats ----------------------------------------------------------------------- */
+/* --- Formats ------------------------------------------------------------- */
 
 int
 monitor_format(struct dump_format *f, const char **text, bool *said,
@@ -245,7 +245,7 @@ monitor_format(struct dump_format *f, const char **text, bool *said,
 	return 0;
 }
 
-/* --- Values -------------------------------------------------------------------------- */
+/* --- Values -------------------------------------------------------------- */
 
 static void
 char_text(char text[32], unsigned char c)
@@ -321,7 +321,7 @@ monitor_show_value(struct monitor *m, const struct dump_format *f,
 	}
 }
 
-/* --- Memory -------------------------------------------------------------------------- */
+/* --- Memory -------------------------------------------------------------- */
 
 static int
 unreadable(struct error *err, uint64_t addr)

@@ -27,7 +27,7 @@ static const uint8_t ar_bits[AR_N] = {
 	0xef, 0xff, 0x3f, 0x0f, 0x0f,
 };
 
-/* --- Input status register 1 ------------------------------------------------ */
+/* --- Input status register 1 --------------------------------------------- */
 
 enum { STATUS_NO_DISPLAY = 0x01, STATUS_RETRACE = 0x08 };
 
@@ -77,7 +77,7 @@ status(const struct vga *v)
 	return s;
 }
 
-/* --- DAC ---------------------------------------------------------------------- */
+/* --- DAC ----------------------------------------------------------------- */
 
 enum { DAC_READING = 3, DAC_WRITING = 0 };
 
@@ -106,7 +106,7 @@ dac_put(struct vga *v, uint8_t b)
 	}
 }
 
-/* --- CRT controller -------------------------------------------------------------- */
+/* --- CRT controller ------------------------------------------------------ */
 
 static void
 cr_write(struct vga *v, unsigned i, uint8_t b)
@@ -122,7 +122,7 @@ cr_write(struct vga *v, unsigned i, uint8_t b)
 	v->cr[i] = b;
 }
 
-/* --- Ports ----------------------------------------------------------------------- */
+/* --- Ports --------------------------------------------------------------- */
 
 /* 3Bxh in monochrome modes, 3Dxh in colour: the other place is empty. */
 static bool
@@ -255,7 +255,7 @@ vga_port_write(struct vga *v, unsigned port, uint8_t b)
 	}
 }
 
-/* --- Reset: nothing is shown until a BIOS has set a mode ------------------- */
+/* --- Reset: nothing is shown until a BIOS has set a mode ----------------- */
 
 void
 vga_registers_reset(struct vga *v)

@@ -38,7 +38,7 @@ make_room(struct vga *v, size_t pixels, size_t cells)
 	return v->pixels >= pixels && v->cells >= cells;
 }
 
-/* --- Colours ----------------------------------------------------------------- */
+/* --- Colours ------------------------------------------------------------- */
 
 /* Six bits as eight: as the peer does it, so that pictures are equal. */
 static uint32_t
@@ -78,7 +78,7 @@ palette256(const struct vga *v, uint32_t colour[256])
 		colour[i] = dac_colour(v, i);
 }
 
-/* --- The CRT controller --------------------------------------------------------- */
+/* --- The CRT controller -------------------------------------------------- */
 
 struct scan {
 	const struct vga *v;
@@ -186,7 +186,7 @@ address(const struct scan *s, unsigned counter)
 	return a * 4;
 }
 
-/* --- Text ------------------------------------------------------------------------- */
+/* --- Text ---------------------------------------------------------------- */
 
 /* Where SR3's three bits put a font in plane 2. */
 static unsigned
@@ -241,7 +241,7 @@ text_cells(const struct scan *s, uint16_t *cell)
 	}
 }
 
-/* --- Graphics ----------------------------------------------------------------------- */
+/* --- Graphics ------------------------------------------------------------ */
 
 /* A bit of each plane is a pixel. */
 static void
@@ -294,7 +294,7 @@ graphics_line(const struct scan *s, uint32_t *out)
 	}
 }
 
-/* --- VGA modes ---------------------------------------------------------------------- */
+/* --- VGA modes ----------------------------------------------------------- */
 
 static void
 place_cursor(const struct scan *s, unsigned start, struct picture *p)
@@ -368,7 +368,7 @@ draw_vga(struct vga *v, struct picture *p)
 	return true;
 }
 
-/* --- VBE modes ---------------------------------------------------------------------- */
+/* --- VBE modes ----------------------------------------------------------- */
 
 static uint32_t
 widen(unsigned v, unsigned bits)
@@ -452,7 +452,7 @@ draw_vbe(struct vga *v, struct picture *p)
 	return true;
 }
 
-/* --- Either ---------------------------------------------------------------------------- */
+/* --- Either -------------------------------------------------------------- */
 
 bool
 vga_picture(void *dev, struct picture *p)

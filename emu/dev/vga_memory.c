@@ -59,7 +59,7 @@ is_chained(const struct vga *v)
 	return v->sr[SR_MEMORY] & SR4_CHAIN4 && !vbe_on(v);
 }
 
-/* --- Reading ------------------------------------------------------------------ */
+/* --- Reading ------------------------------------------------------------- */
 
 /* GR2, GR7: a bit for each pixel whose colour is the one looked for. */
 static uint8_t
@@ -101,7 +101,7 @@ window_read(void *dev, uint64_t a, unsigned size)
 	    v->latch[plane];
 }
 
-/* --- Writing ------------------------------------------------------------------ */
+/* --- Writing ------------------------------------------------------------- */
 
 static uint8_t
 logic(const struct vga *v, uint8_t b, uint8_t latch)
@@ -184,7 +184,7 @@ const struct io_ops vga_window_ops = {
 	.max = 1,
 };
 
-/* --- As plain memory ------------------------------------------------------------ */
+/* --- As plain memory ----------------------------------------------------- */
 
 static bool
 passes_unchanged(const struct vga *v)

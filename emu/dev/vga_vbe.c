@@ -26,7 +26,7 @@ enum {
 
 #define LITTLE_ENDIAN_MARK 0x1e1e1e1e
 
-/* --- Registers ------------------------------------------------------------------ */
+/* --- Registers ----------------------------------------------------------- */
 
 unsigned
 vbe_pitch(const struct vga *v)
@@ -158,7 +158,7 @@ vbe_reset(struct vga *v)
 	v->endian = LITTLE_ENDIAN_MARK;
 }
 
-/* --- Ports ------------------------------------------------------------------------- */
+/* --- Ports --------------------------------------------------------------- */
 
 enum { MONO = 0x3b0, COLOUR = 0x3c0 };
 
@@ -220,7 +220,7 @@ static const struct io_ops vbe_ops = {
 	.read = vbe_in, .write = vbe_out, .max = 2,
 };
 
-/* --- BAR 2 --------------------------------------------------------------------------- */
+/* --- BAR 2 --------------------------------------------------------------- */
 
 static uint64_t
 mmio_read(void *dev, uint64_t off, unsigned size)
@@ -266,7 +266,7 @@ static const struct io_ops mmio_ops = {
 	.read = mmio_read, .write = mmio_write, .max = 4,
 };
 
-/* --- The function -------------------------------------------------------------------- */
+/* --- The function -------------------------------------------------------- */
 
 static void
 reset(struct pci_dev *d)

@@ -52,7 +52,7 @@ struct curses_display {
 	bool command;			/* after Ctrl-A */
 };
 
-/* --- The screen -------------------------------------------------------------- */
+/* --- The screen ---------------------------------------------------------- */
 
 /* A VGA's blue is curses' red. */
 static short
@@ -146,7 +146,7 @@ tick(void *opaque, short revents)
 		draw(c);
 }
 
-/* --- The keyboard ---------------------------------------------------------------- */
+/* --- The keyboard -------------------------------------------------------- */
 
 static const struct { int curses; unsigned char code; } special[] = {
 	{ KEY_UP, 0xc8 }, { KEY_DOWN, 0xd0 }, { KEY_LEFT, 0xcb },
@@ -259,7 +259,7 @@ typed(void *opaque, short revents)
 	}
 }
 
-/* --- The terminal ------------------------------------------------------------------ */
+/* --- The terminal -------------------------------------------------------- */
 
 static void
 leave(void)

@@ -120,7 +120,7 @@ key_by_char(unsigned char c, bool *shift)
 	return 0;
 }
 
-/* --- Typing ------------------------------------------------------------------- */
+/* --- Typing -------------------------------------------------------------- */
 
 int
 chord_parse(struct chord *c, const char *text, struct error *err)
