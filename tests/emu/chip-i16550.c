@@ -29,7 +29,7 @@ static void plug(const struct chardev_config *config)
 	struct irq irq = rig_irq(&r, LINE);
 	struct error err;
 
-	chr = chardev_new(r.board, config, &err);
+	chr = chardev_new(r.board, config, "serial0", &err);
 	rig_must(chr, &err);
 	c = i16550_new(r.bus, r.board, BASE, &irq, chr, &err);
 	rig_must(c, &err);
