@@ -37,7 +37,8 @@ guest_wait_screen '^A-Z_09 more' 20 204
 
 guest_mark_serial
 guest_send 'cat; echo after cat'
-sleep 1
+guest_send 'cat runs'
+guest_wait '^cat runs'
 printf '\003' >&"$guest_keys"
 guest_send 'echo interrupted'
 guest_wait '^interrupted'
