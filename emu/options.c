@@ -40,6 +40,24 @@ keep_opts(struct parser *p, struct error *err)
 	return o;
 }
 
+const char *
+keep_text(struct parser *p, const char *a, const char *b, struct error *err)
+{
+	struct opts *o = keep_opts(p, err);
+	char *text;
+	int ret;
+
+	if (!o)
+		return NULL;
+	if (asprintf(&text, "%s%s", a, b) < 0) {
+		error_errno(err, ENOMEM, "options");
+		return NULL;
+	}
+	ret = opts_set(o, "text", text, err);
+	free(text);
+	return ret < 0 ? NULL : opts_get(o, "text");
+}
+
 struct opts *
 parse_opts(struct parser *p, const char *text, const char *implied,
     struct error *err)
@@ -184,7 +202,6 @@ take_mon(struct parser *p, const char *value, struct error *err)
 KEEP(take_kernel, load.kernel)
 KEEP(take_initrd, load.initrd)
 KEEP(take_append, load.append)
-KEEP(take_bios, bios)
 KEEP(take_folder, firmware_dir)
 KEEP(take_pidfile, pidfile)
 KEEP(take_log_file, log_file)
@@ -197,6 +214,16 @@ SET(take_daemonize, c->daemonize)
 SET(take_snapshot, snapshot)
 SET(take_no_defaults, no_defaults)
 SET(take_nographic, no_graphic)
+
+/* A file here comes before those of the system. */
+static int
+take_bios(struct parser *p, const char *value, struct error *err)
+{
+	p->c->bios = value;
+	if (!strchr(value, '/') && access(value, F_OK) == 0)
+		p->c->bios = keep_text(p, "./", value, err);
+	return p->c->bios ? 0 : -err->code;
+}
 
 static int
 take_nothing(struct parser *p, const char *value, struct error *err)
@@ -462,6 +489,21 @@ take_words(struct parser *p, int argc, char **argv, struct error *err)
 	return 0;
 }
 
+/* "host" is everything that both KVM and we know. */
+static int
+resolve_model(struct parser *p, struct error *err)
+{
+	struct machine_config *c = p->c;
+
+	if (!c->model || strncmp(c->model, "host", 4) ||
+	    (c->model[4] && c->model[4] != ','))
+		return 0;
+	if (c->accel != ACCEL_KVM)
+		return error_set(err, EINVAL, "-cpu host is for -accel kvm");
+	c->model = keep_text(p, "max", c->model + 4, err);
+	return c->model ? 0 : -err->code;
+}
+
 static bool
 can_show(void)
 {
@@ -591,7 +633,7 @@ parse(struct parser *p, int argc, char **argv, struct error *err)
 		return -err->code;
 	if (p->done)
 		return 0;
-	if (add_defaults(p, err) < 0)
+	if (resolve_model(p, err) < 0 || add_defaults(p, err) < 0)
 		return -err->code;
 	if (check(p, err) < 0)
 		return -err->code;

@@ -98,11 +98,13 @@ take_model(struct parser *p, const char *value, struct error *err)
 		return 0;
 	}
 	/* It is checked here, where the option is known. */
-	m = cpu_model_new(value, 1, err);
+	p->c->model = value;
+	if (!strncmp(value, "host", 4) && (!value[4] || value[4] == ','))
+		value = keep_text(p, "max", value + 4, err);
+	m = value ? cpu_model_new(value, 1, err) : NULL;
 	if (!m)
 		return -err->code;
 	cpu_model_free(m);
-	p->c->model = value;
 	return 0;
 }
 

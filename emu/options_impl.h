@@ -47,6 +47,9 @@ struct emu_option {
 
 /* Options that live as long as the configuration; NULL: no memory. */
 struct opts *keep_opts(struct parser *, struct error *err);
+/* Two texts in one, for as long. */
+const char *keep_text(struct parser *, const char *a, const char *b,
+    struct error *err);
 /* "a=b,c=d" or JSON. */
 struct opts *parse_opts(struct parser *, const char *text,
     const char *implied, struct error *err);

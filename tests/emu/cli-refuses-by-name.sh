@@ -42,6 +42,8 @@ refused '-smp 0: .*1 to 8' -smp 0
 refused '-smp 9: .*1 to 8' -smp 9
 refused '-smp 4,cores=3: ' -smp 4,cores=3
 refused '-smp 2,maxcpus=4: maxcpus=4' -smp 2,maxcpus=4
+refused '-cpu host is for -accel kvm' -cpu host
+refused "-cpu host,\\+nosuch: .*nosuch" -cpu host,+nosuch
 refused "-cpu nosuch: .*nosuch" -cpu nosuch
 refused "-cpu max,\\+nosuch: .*nosuch" -cpu max,+nosuch
 refused "-accel hax: accelerator 'hax'" -accel hax
