@@ -18,8 +18,8 @@ struct opts;
 enum chardev_kind {
 	CHARDEV_NONE,		/* no such stream */
 	CHARDEV_NULL,		/* takes everything and says nothing */
-	CHARDEV_FILE,		/* is written to, from its beginning or its end */
-	CHARDEV_STDIO,		/* a terminal is in raw mode until it is freed */
+	CHARDEV_FILE,		/* is written to, from either end */
+	CHARDEV_STDIO,		/* a terminal is raw until it is freed */
 	CHARDEV_PIPE,		/* PATH.in and PATH.out, or PATH both ways */
 	CHARDEV_SOCKET,		/* path, or host and port */
 	CHARDEV_PTY,

@@ -57,7 +57,8 @@ number(struct expr *e, uint64_t *v)
 	char *end;
 
 	if (!*e->at)
-		return error_set(e->err, EINVAL, "unexpected end of expression");
+		return error_set(e->err, EINVAL,
+		    "unexpected end of expression");
 	if (!isdigit((unsigned char)*e->at))
 		return error_set(e->err, EINVAL,
 		    "invalid char '%c' in expression", *e->at);
