@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * paging.c - page tables, TLBs, and every access the fast path leaves over
+ * paging.c - page tables, and the tables of translations
  *
  * SDM 3A chapter 4 is cited by section.  A walk collects the rights of all
  * levels, sets A and D as it must, and its result goes into the second-level
@@ -8,12 +8,11 @@
  * tables of the view it was made for:
  *
  *  - for writing only plain RAM whose D bit is set and that holds no decoded
- *    code of any processor (so a store to code comes here and is told);
+ *    code of any processor (so a store to code comes to access.c and is told);
  *  - nothing on a page that a data breakpoint watches;
  *  - nothing at all while alignment is checked (EFLAGS.AC at CPL 3): then the
  *    view is an empty one.
  */
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -69,6 +68,8 @@ struct views {
 
 #define RANGES 32768u		/* sets by number modulo this */
 
+#define FRAMES (20u << 18)	/* of 20 GiB: all RAM there can be */
+
 /* Where write entries were made for a frame: when it gets code they go. */
 #define WRITERS 4096u
 struct writer {
@@ -82,19 +83,17 @@ struct paging {
 	uint16_t space;		/* in force */
 	uint16_t next_space;	/* numbers from here on are unused */
 	uint16_t of_pcid[4096];	/* number of a PCID; 0: none yet */
-	/* Sets that may have others in them, too: 2 MiB ranges of which 4 KiB
-	 * pieces are remembered; frames that writers does not know all of. */
-	uint64_t large[RANGES / 64], lost[RANGES / 64];
+	/* 2 MiB ranges of which 4 KiB pieces are remembered; others may be
+	 * taken for one. */
+	uint64_t large[RANGES / 64];
+	/* Frames that writers may not know all about, exactly. */
+	uint64_t lost[FRAMES / 64];
 	struct writer writers[WRITERS];
 	struct views *now;	/* of the address space in force */
 	struct views views[SLOTS];
 	unsigned victim;	/* the slot to be used next */
 	struct tlb_view none;	/* stays empty */
 };
-
-/* Held over what must be one access but cannot be one instruction: locked
- * operands that cross a page or lie in a device. */
-static pthread_mutex_t split_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void
 view_clear(struct tlb_view *v)
@@ -128,6 +127,13 @@ static void
 set_add(uint64_t *set, uint64_t number)
 {
 	set[number % RANGES / 64] |= 1ull << (number % 64);
+}
+
+static void
+set_lost(struct paging *p, uint64_t frame)
+{
+	if (frame < FRAMES)
+		p->lost[frame / 64] |= 1ull << (frame % 64);
 }
 
 static bool
@@ -179,7 +185,6 @@ forget_all(struct paging *p)
 	memset(p->walked, 0, sizeof(p->walked));
 	memset(p->of_pcid, 0, sizeof(p->of_pcid));
 	memset(p->large, 0, sizeof(p->large));
-	memset(p->lost, 0, sizeof(p->lost));
 	memset(p->writers, 0, sizeof(p->writers));
 	for (unsigned n = 0; n < SLOTS; n++)
 		views_clear(&p->views[n]);
@@ -554,12 +559,6 @@ view_for(const struct cpu *c, bool user)
 	    c->eflags & FLAG_AC ? VIEW_KERNEL_AC : VIEW_KERNEL;
 }
 
-static bool
-checks_alignment(const struct cpu *c)
-{
-	return c->cpl == 3 && (c->eflags & FLAG_AC) && (c->cr0 & CR0_AM);
-}
-
 void
 paging_select_view(struct cpu *c)
 {
@@ -579,7 +578,7 @@ note_writer(struct paging *p, uint64_t frame, uint64_t page)
 
 	if (w->frame != frame + 1) {
 		if (w->frame)
-			set_add(p->lost, w->frame - 1);
+			set_lost(p, w->frame - 1);
 		*w = (struct writer){ frame + 1, { page, 1, 1 } };
 		return;
 	}
@@ -591,7 +590,7 @@ note_writer(struct paging *p, uint64_t frame, uint64_t page)
 			return;
 		}
 	}
-	set_add(p->lost, frame);
+	set_lost(p, frame);
 }
 
 static void
@@ -622,18 +621,13 @@ enter(struct cpu *c, const struct want *w, uint64_t lin, uint64_t gpa,
 	}
 }
 
-/* Translates or faults, and enters what it can.  *host: NULL for devices. */
-struct place {
-	uint64_t gpa;
-	uint8_t *host;		/* of the byte itself */
-	enum mem_kind kind;
-};
-
-static struct place
-place(struct cpu *c, const struct insn *i, uint64_t lin, const struct want *w)
+struct place
+paging_place(struct cpu *c, const struct insn *i, uint64_t lin, int kind,
+    bool user)
 {
+	struct want w = { kind, user, false };
 	uint64_t pte;
-	uint32_t code = look_up(c, lin, w, &pte);
+	uint32_t code = look_up(c, lin, &w, &pte);
 	struct mem_page mp;
 	uint64_t off = lin & (PAGE_SIZE - 1), gpa;
 
@@ -643,351 +637,9 @@ place(struct cpu *c, const struct insn *i, uint64_t lin, const struct want *w)
 	if (unlikely(!mem_a20(c->mem)))
 		gpa &= ~(1ull << 20);	/* code is known by its real frame */
 	mp = mem_page(c->mem, gpa);
-	enter(c, w, lin, gpa, mp);
+	enter(c, &w, lin, gpa, mp);
 	return (struct place){ gpa | off, mp.host ? mp.host + off : NULL,
 	    mp.kind };
-}
-
-/* --- The checks before a translation ------------------------------------------ */
-
-/* A non-canonical address is #SS for the stack, else #GP (SDM 1, 3.3.7.1). */
-static void
-check_linear(struct cpu *c, const struct insn *i, uint64_t lin, unsigned len)
-{
-	if (!cpu_long_mode(c) || (likely(cpu_canonical(lin) &&
-	    cpu_canonical(lin + len - 1) && (int64_t)(lin ^ (lin + len - 1)) >= 0)))
-		return;
-	if (i && (!(i->flags & INSN_MEM) || ((i->seg == SEG_FLAT ||
-	    i->seg == SEG_SS) && (i->base == RSP || i->base == RBP))))
-		cpu_fault_error(c, i, EXC_SS, 0);
-	cpu_gp(c, i, 0);
-}
-
-static void
-check_alignment(struct cpu *c, const struct insn *i, uint64_t lin,
-    unsigned size)
-{
-	if (unlikely(checks_alignment(c)) && (lin & (size - 1)))
-		cpu_fault_error(c, i, EXC_AC, 0);
-}
-
-/* The second page of an access that crosses; wraps at 4 GiB outside long mode. */
-static uint64_t
-next_page(const struct cpu *c, uint64_t lin)
-{
-	lin = (lin | (PAGE_SIZE - 1)) + 1;
-	return cpu_long_mode(c) ? lin : (uint32_t)lin;
-}
-
-/* --- Devices ------------------------------------------------------------------- */
-
-static bool
-apic_page(struct cpu *c, uint64_t gpa)
-{
-	return c->apic.base && (gpa & ~(PAGE_SIZE - 1)) ==
-	    c->apic.base(c->apic.opaque);
-}
-
-static uint64_t
-device_read(struct cpu *c, uint64_t gpa, unsigned size)
-{
-	if (apic_page(c, gpa)) {
-		/* SDM 3A, 11.4.1: 32-bit registers at 16-byte steps */
-		uint64_t v = c->apic.read(c->apic.opaque, gpa >> 4 & 0xff);
-
-		return v >> 8 * (gpa & 3);
-	}
-	return mem_io_read(c->mem, gpa, size);
-}
-
-static void
-device_write(struct cpu *c, uint64_t gpa, unsigned size, uint64_t v)
-{
-	c->fuel = 1;		/* interrupts may come of it */
-	if (apic_page(c, gpa)) {
-		if (!(gpa & 15) && size >= 4)
-			c->apic.write(c->apic.opaque, gpa >> 4 & 0xff, v);
-		return;
-	}
-	mem_io_write(c->mem, gpa, size, v);
-}
-
-static uint64_t
-host_get(const uint8_t *at, unsigned size)
-{
-	uint64_t v = 0;
-
-	switch (size) {
-	case 1: return *at;
-	case 2: return __atomic_load_n((uint16_t *)at, __ATOMIC_RELAXED);
-	case 4: memcpy(&v, at, 4); return v;
-	case 8: memcpy(&v, at, 8); return v;
-	}
-	memcpy(&v, at, size);
-	return v;
-}
-
-static uint64_t
-read_at(struct cpu *c, const struct place *p, unsigned size)
-{
-	return p->host ? host_get(p->host, size) :
-	    device_read(c, p->gpa, size);
-}
-
-static void
-write_at(struct cpu *c, const struct place *p, unsigned size, uint64_t v)
-{
-	if (p->kind == MEM_RAM) {
-		if (mem_has_code(c->mem, p->gpa >> PAGE_BITS))
-			mem_code_write(c->mem, p->gpa, size);
-		memcpy(p->host, &v, size);
-	} else if (!p->host) {
-		device_write(c, p->gpa, size, v);
-	}
-}
-
-/* --- Loads and stores ------------------------------------------------------------ */
-
-static uint64_t
-load(struct cpu *c, const struct insn *i, uint64_t lin, unsigned size,
-    bool user)
-{
-	struct want w = { ACCESS_READ, user, false };
-	unsigned first = PAGE_SIZE - (lin & (PAGE_SIZE - 1));
-	struct place a, b;
-	uint64_t v;
-
-	if (!cpu_long_mode(c))
-		lin = (uint32_t)lin;
-	a = place(c, i, lin, &w);
-	if (likely(first >= size)) {
-		v = read_at(c, &a, size);
-	} else {
-		b = place(c, i, next_page(c, lin), &w);
-		v = 0;
-		for (unsigned n = 0; n < size; n++) {
-			struct place at = n < first ? a : b;
-			unsigned skip = n < first ? n : n - first;
-
-			at.gpa += skip;
-			at.host += at.host ? skip : 0;
-			v |= (read_at(c, &at, 1) & 0xff) << 8 * n;
-		}
-	}
-	debug_check_access(c, lin, size, false);
-	return v;
-}
-
-static void
-store(struct cpu *c, const struct insn *i, uint64_t lin, unsigned size,
-    uint64_t v, bool user)
-{
-	struct want w = { ACCESS_WRITE, user, false };
-	unsigned first = PAGE_SIZE - (lin & (PAGE_SIZE - 1));
-	struct place a, b;
-
-	if (!cpu_long_mode(c))
-		lin = (uint32_t)lin;
-	if (likely(first >= size)) {
-		a = place(c, i, lin, &w);
-		write_at(c, &a, size, v);
-	} else {
-		a = place(c, i, lin, &w);
-		b = place(c, i, next_page(c, lin), &w);
-		for (unsigned n = 0; n < size; n++) {
-			struct place at = n < first ? a : b;
-			unsigned skip = n < first ? n : n - first;
-
-			at.gpa += skip;
-			at.host += at.host ? skip : 0;
-			write_at(c, &at, 1, v >> 8 * n);
-		}
-	}
-	debug_check_access(c, lin, size, true);
-}
-
-uint64_t
-cpu_load_slow(struct cpu *c, const struct insn *i, uint64_t lin, unsigned size)
-{
-	check_linear(c, i, lin, size);
-	check_alignment(c, i, lin, size);
-	return load(c, i, lin, size, c->cpl == 3);
-}
-
-void
-cpu_store_slow(struct cpu *c, const struct insn *i, uint64_t lin,
-    unsigned size, uint64_t v)
-{
-	check_linear(c, i, lin, size);
-	check_alignment(c, i, lin, size);
-	store(c, i, lin, size, v, c->cpl == 3);
-}
-
-uint64_t
-cpu_system_load(struct cpu *c, const struct insn *i, uint64_t lin,
-    unsigned size)
-{
-	check_linear(c, i, lin, size);
-	return load(c, i, lin, size, false);
-}
-
-void
-cpu_system_store(struct cpu *c, const struct insn *i, uint64_t lin,
-    unsigned size, uint64_t v)
-{
-	check_linear(c, i, lin, size);
-	store(c, i, lin, size, v, false);
-}
-
-void
-cpu_probe(struct cpu *c, const struct insn *i, uint64_t lin, unsigned len,
-    int kind)
-{
-	struct want w = { kind, c->cpl == 3, false };
-
-	if (len == 0 || tlb_find(c, lin, len, kind))
-		return;
-	check_linear(c, i, lin, len);
-	if (!cpu_long_mode(c))
-		lin = (uint32_t)lin;
-	place(c, i, lin, &w);
-	if ((lin & (PAGE_SIZE - 1)) + len > PAGE_SIZE)
-		place(c, i, next_page(c, lin), &w);
-}
-
-static void
-move_bytes(struct cpu *c, const struct insn *i, uint64_t lin, uint8_t *buf,
-    unsigned len, int kind)
-{
-	uint64_t v = 0;
-
-	if (unlikely(checks_alignment(c)) && len >= 16 && (lin & 7))
-		cpu_fault_error(c, i, EXC_AC, 0);
-	/* In the largest pieces that stay inside a page: both pages were
-	 * probed, so nothing faults half way. */
-	for (unsigned n = 0, piece; n < len; n += piece) {
-		uint64_t at = lin + n, left = PAGE_SIZE - (at & (PAGE_SIZE - 1));
-
-		piece = 8;
-		while (piece > len - n || piece > left)
-			piece >>= 1;
-		if (kind == TLB_READ) {
-			v = load(c, i, at, piece, c->cpl == 3);
-			memcpy(buf + n, &v, piece);
-		} else {
-			memcpy(&v, buf + n, piece);
-			store(c, i, at, piece, v, c->cpl == 3);
-		}
-	}
-}
-
-void
-cpu_load_bytes(struct cpu *c, const struct insn *i, uint64_t lin, void *buf,
-    unsigned len)
-{
-	const void *p = tlb_find(c, lin, len, TLB_READ);
-
-	if (likely(p)) {
-		memcpy(buf, p, len);
-		return;
-	}
-	cpu_probe(c, i, lin, len, TLB_READ);
-	move_bytes(c, i, lin, buf, len, TLB_READ);
-}
-
-void
-cpu_store_bytes(struct cpu *c, const struct insn *i, uint64_t lin,
-    const void *buf, unsigned len)
-{
-	void *p = tlb_find(c, lin, len, TLB_WRITE);
-
-	if (likely(p)) {
-		memcpy(p, buf, len);
-		return;
-	}
-	cpu_probe(c, i, lin, len, TLB_WRITE);
-	move_bytes(c, i, lin, (void *)(uintptr_t)buf, len, TLB_WRITE);
-}
-
-void *
-cpu_run_of(struct cpu *c, const struct insn *i, uint64_t lin, uint64_t *len,
-    int kind)
-{
-	uint64_t left;
-	void *p;
-
-	if (!cpu_long_mode(c))
-		lin = (uint32_t)lin;
-	left = PAGE_SIZE - (lin & (PAGE_SIZE - 1));
-	p = tlb_find(c, lin, 1, kind);
-	if (!p) {
-		cpu_probe(c, i, lin, 1, kind);
-		p = tlb_find(c, lin, 1, kind);
-	}
-	if (*len > left)
-		*len = left;
-	return p;
-}
-
-/* --- Read, modify, write ----------------------------------------------------------- */
-
-void *
-cpu_rmw_slow(struct cpu *c, const struct insn *i, uint64_t lin, unsigned size,
-    struct cpu_rmw *m)
-{
-	bool user = c->cpl == 3, crosses;
-	struct want w = { ACCESS_WRITE, user, false };
-	void *p;
-
-	check_linear(c, i, lin, size);
-	check_alignment(c, i, lin, size);
-	cpu_probe(c, i, lin, size, TLB_WRITE);
-	crosses = (lin & (PAGE_SIZE - 1)) + size > PAGE_SIZE;
-	/* The probe may have entered it. */
-	p = crosses ? NULL : tlb_find(c, lin, size, TLB_WRITE);
-	if (p && !((uintptr_t)p & (size - 1)))
-		return p;
-	if (!crosses && !p) {
-		struct place at = place(c, i, cpu_long_mode(c) ? lin :
-		    (uint32_t)lin, &w);
-
-		/* Beside code, or code: told before, then written like data. */
-		if (at.kind == MEM_RAM && !((uintptr_t)at.host & (size - 1)) &&
-		    !debug_watches_page(c, lin & ~(PAGE_SIZE - 1))) {
-			if (mem_has_code(c->mem, at.gpa >> PAGE_BITS))
-				mem_code_write(c->mem, at.gpa, size);
-			return at.host;
-		}
-	}
-	m->lin = lin;
-	m->size = size;
-	m->copied = true;
-	m->locked = i && (i->prefix & PREFIX_LOCK);
-	if (m->locked)
-		pthread_mutex_lock(&split_lock);
-	/* The pages are writable, hence readable: no fault from here on. */
-	for (unsigned n = 0, piece; n < size; n += piece) {
-		uint64_t v;
-
-		piece = size < 8 ? size : 8;
-		v = load(c, i, lin + n, piece, user);
-		memcpy(m->copy + n, &v, piece);
-	}
-	return m->copy;
-}
-
-void
-cpu_rmw_done_slow(struct cpu *c, const struct insn *i, struct cpu_rmw *m)
-{
-	for (unsigned n = 0, piece; n < m->size; n += piece) {
-		uint64_t v = 0;
-
-		piece = m->size < 8 ? m->size : 8;
-		memcpy(&v, m->copy + n, piece);
-		store(c, i, m->lin + n, piece, v, c->cpl == 3);
-	}
-	if (m->locked)
-		pthread_mutex_unlock(&split_lock);
 }
 
 /* --- Code ------------------------------------------------------------------------------ */
@@ -995,8 +647,8 @@ cpu_rmw_done_slow(struct cpu *c, const struct insn *i, struct cpu_rmw *m)
 struct code_page
 paging_fetch(struct cpu *c, uint64_t lin)
 {
-	struct want w = { ACCESS_EXEC, c->cpl == 3, false };
-	unsigned v = view_for(c, w.user);
+	bool user = c->cpl == 3;
+	unsigned v = view_for(c, user);
 	unsigned n = lin >> PAGE_BITS & (TLB_ENTRIES - 1);
 	struct views *s = c->paging->now;
 	struct tlb_entry *e = &s->view[v].e[TLB_EXEC][n];
@@ -1009,7 +661,7 @@ paging_fetch(struct cpu *c, uint64_t lin)
 		    s->frame[v][n], s->rom[v][n] };
 	if (cpu_long_mode(c) && !cpu_canonical(lin))
 		cpu_gp(c, NULL, 0);
-	at = place(c, NULL, lin, &w);
+	at = paging_place(c, NULL, lin, TLB_EXEC, user);
 	return (struct code_page){
 	    at.host ? at.host - (lin & (PAGE_SIZE - 1)) : NULL,
 	    at.gpa >> PAGE_BITS, at.kind == MEM_ROM };
@@ -1027,7 +679,7 @@ fetch_from(struct cpu *c, const struct code_page *page, uint64_t lin,
 		return;
 	}
 	for (unsigned k = 0; k < n; k++)
-		buf[k] = device_read(c, (page->frame << PAGE_BITS) + off + k,
+		buf[k] = cpu_device_read(c, (page->frame << PAGE_BITS) + off + k,
 		    1);
 }
 
@@ -1037,7 +689,7 @@ paging_fetch_bytes(struct cpu *c, uint64_t lin, uint8_t *buf, unsigned n)
 	struct want w = { ACCESS_EXEC, c->cpl == 3, false };
 	unsigned first = PAGE_SIZE - (lin & (PAGE_SIZE - 1));
 	struct code_page page = paging_fetch(c, lin);
-	uint64_t next = next_page(c, lin), pte;
+	uint64_t next = paging_next_page(c, lin), pte;
 
 	fetch_from(c, &page, lin, buf, n < first ? n : first);
 	if (n <= first)
@@ -1078,7 +730,7 @@ paging_protect(struct cpu *c, uint64_t frame)
 	struct paging *p = c->paging;
 	struct writer *w = &p->writers[frame % WRITERS];
 	uint8_t *host = mem_page(c->mem, frame << PAGE_BITS).host;
-	bool all = set_has(p->lost, frame);
+	bool all = frame >= FRAMES || (p->lost[frame / 64] >> (frame % 64) & 1);
 
 	if (!all && w->frame != frame + 1)
 		return;
@@ -1099,4 +751,6 @@ paging_protect(struct cpu *c, uint64_t frame)
 	}
 	if (w->frame == frame + 1)
 		w->frame = 0;
+	if (frame < FRAMES)
+		p->lost[frame / 64] &= ~(1ull << (frame % 64));
 }

@@ -34,6 +34,35 @@ void paging_select_view(struct cpu *);
 /* Takes a page that has code now out of the write tables. */
 void paging_protect(struct cpu *, uint64_t frame);
 
+/* Where a linear address lies; host is NULL for devices and nothing. */
+struct place {
+	uint64_t gpa;
+	uint8_t *host;		/* of the byte itself */
+	enum mem_kind kind;
+};
+/* Translates for an access of this kind (TLB_*), faults, and enters what may
+ * be used without another look. */
+struct place paging_place(struct cpu *, const struct insn *, uint64_t lin,
+    int kind, bool user);
+
+/* The page after lin's; wraps at 4 GiB outside long mode. */
+static inline uint64_t
+paging_next_page(const struct cpu *c, uint64_t lin)
+{
+	lin = (lin | (PAGE_SIZE - 1)) + 1;
+	return cpu_long_mode(c) ? lin : (uint32_t)lin;
+}
+
+/* #AC is in force (SDM 3A, 6.15). */
+static inline bool
+checks_alignment(const struct cpu *c)
+{
+	return c->cpl == 3 && (c->eflags & FLAG_AC) && (c->cr0 & CR0_AM);
+}
+
+/* A device's registers, the local APIC's page included (access.c). */
+uint64_t cpu_device_read(struct cpu *, uint64_t gpa, unsigned size);
+
 /* Code at a linear address: its page in host memory and its frame; host NULL:
  * not plain memory.  Faults as a fetch does. */
 struct code_page {
