@@ -145,12 +145,19 @@ codemap_drop(struct codemap *m, uint64_t frame, unsigned cpu)
 		atomic_store(&c->lines[i], 0);
 }
 
-bool
-codemap_has(const struct codemap *m, uint64_t frame)
+uint64_t
+codemap_lines(const struct codemap *m, uint64_t frame)
 {
 	const struct chunk *c = chunk_of(m, frame);
 
-	return c && atomic_load(&c->lines[frame % PAGES]);
+	return c ? atomic_load_explicit(&c->lines[frame % PAGES],
+	    memory_order_acquire) : 0;
+}
+
+bool
+codemap_has(const struct codemap *m, uint64_t frame)
+{
+	return codemap_lines(m, frame) != 0;
 }
 
 /* Lines of a page that [from, end) touches, 0 <= from < end <= PAGE_SIZE. */

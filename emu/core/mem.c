@@ -787,6 +787,12 @@ mem_code_drop(struct mem *m, uint64_t frame, unsigned cpu)
 	codemap_drop(m->code, frame, cpu);
 }
 
+uint64_t
+mem_code_lines(const struct mem *m, uint64_t frame)
+{
+	return codemap_lines(m->code, frame);
+}
+
 bool
 mem_has_code(const struct mem *m, uint64_t frame)
 {

@@ -156,6 +156,7 @@ bool mem_code_add(struct mem *, uint64_t frame, uint64_t lines, unsigned cpu);
 /* This processor has no code of the frame any more. */
 void mem_code_drop(struct mem *, uint64_t frame, unsigned cpu);
 bool mem_has_code(const struct mem *, uint64_t frame);
+uint64_t mem_code_lines(const struct mem *, uint64_t frame);
 /* To be called before (by processors) or after (DMA) [gpa, gpa + len) changes. */
 void mem_code_write(struct mem *, uint64_t gpa, uint64_t len);
 

@@ -93,6 +93,28 @@ read_at(struct cpu *c, const struct place *p, unsigned size)
 	    cpu_device_read(c, p->gpa, size);
 }
 
+/* Lines of its page that [lin, lin + size) touches. */
+static uint64_t
+lines_at(uint64_t lin, unsigned size)
+{
+	unsigned off = lin & (PAGE_SIZE - 1);
+
+	return 1ull << off / 64 | 1ull << (off + size - 1) / 64;
+}
+
+/*
+ * Another processor may have begun to decode a line while it was written to:
+ * it claims the line and then reads, we write and then look again, so one of
+ * the two sees the other.
+ */
+static void
+code_came(struct cpu *c, uint64_t gpa, unsigned size)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	if (mem_code_lines(c->mem, gpa >> PAGE_BITS) & lines_at(gpa, size))
+		mem_code_write(c->mem, gpa, size);
+}
+
 static void
 write_at(struct cpu *c, const struct place *p, unsigned size, uint64_t v)
 {
@@ -100,6 +122,7 @@ write_at(struct cpu *c, const struct place *p, unsigned size, uint64_t v)
 		if (mem_has_code(c->mem, p->gpa >> PAGE_BITS))
 			mem_code_write(c->mem, p->gpa, size);
 		memcpy(p->host, &v, size);
+		code_came(c, p->gpa, size);
 	} else if (!p->host) {
 		device_write(c, p->gpa, size, v);
 	}
@@ -136,6 +159,22 @@ load(struct cpu *c, const struct insn *i, uint64_t lin, unsigned size,
 	return v;
 }
 
+/* After a store: next time it may go that way. */
+static void
+note_beside(struct cpu *c, uint64_t lin, const struct place *p)
+{
+	uint64_t page = lin & ~(PAGE_SIZE - 1);
+
+	if (p->kind != MEM_RAM || checks_alignment(c) ||
+	    !mem_has_code(c->mem, p->gpa >> PAGE_BITS) ||
+	    debug_watches_page(c, page))
+		return;
+	c->view->beside_known = true;
+	c->view->beside.page = page;
+	c->view->beside.add = (uint64_t)(uintptr_t)p->host - lin;
+	c->view->beside_frame = p->gpa >> PAGE_BITS;
+}
+
 static void
 store(struct cpu *c, const struct insn *i, uint64_t lin, unsigned size,
     uint64_t v, bool user)
@@ -148,9 +187,12 @@ store(struct cpu *c, const struct insn *i, uint64_t lin, unsigned size,
 	if (likely(first >= size)) {
 		a = paging_place(c, i, lin, TLB_WRITE, user);
 		write_at(c, &a, size, v);
+		if (user == (c->cpl == 3))
+			note_beside(c, lin, &a);
 	} else {
 		a = paging_place(c, i, lin, TLB_WRITE, user);
-		b = paging_place(c, i, paging_next_page(c, lin), TLB_WRITE, user);
+		b = paging_place(c, i, paging_next_page(c, lin), TLB_WRITE,
+		    user);
 		for (unsigned n = 0; n < size; n++) {
 			struct place at = n < first ? a : b;
 			unsigned skip = n < first ? n : n - first;
@@ -171,10 +213,30 @@ cpu_load_slow(struct cpu *c, const struct insn *i, uint64_t lin, unsigned size)
 	return load(c, i, lin, size, c->cpl == 3);
 }
 
+/* A store to a page that holds code, but not there; false: look closer. */
+static bool
+store_beside(struct cpu *c, uint64_t lin, unsigned size, uint64_t v)
+{
+	const struct tlb_view *t = c->view;
+	uint64_t lines;
+
+	if (!t->beside_known || lin - t->beside.page > PAGE_SIZE - size)
+		return false;
+	lines = mem_code_lines(c->mem, t->beside_frame);
+	if (!lines || (lines & lines_at(lin, size)))
+		return false;
+	memcpy((void *)(uintptr_t)(lin + t->beside.add), &v, size);
+	code_came(c, t->beside_frame << PAGE_BITS | (lin & (PAGE_SIZE - 1)),
+	    size);
+	return true;
+}
+
 void
 cpu_store_slow(struct cpu *c, const struct insn *i, uint64_t lin,
     unsigned size, uint64_t v)
 {
+	if (store_beside(c, lin, size, v))
+		return;
 	check_linear(c, i, lin, size);
 	check_alignment(c, i, lin, size);
 	store(c, i, lin, size, v, c->cpl == 3);

@@ -98,6 +98,7 @@ struct paging {
 static void
 view_clear(struct tlb_view *v)
 {
+	v->beside_known = false;
 	for (unsigned k = 0; k < TLB_KINDS; k++) {
 		if (!v->used[k])
 			continue;
@@ -285,6 +286,7 @@ paging_invlpg(struct cpu *c, uint64_t lin)
 	for (unsigned n = 0; n < SLOTS * VIEWS; n++) {
 		struct tlb_view *v = &p->views[n / VIEWS].view[n % VIEWS];
 
+		v->beside_known = false;
 		for (unsigned k = 0; k < TLB_KINDS; k++) {
 			unsigned at = lin >> PAGE_BITS & (TLB_ENTRIES - 1);
 			struct tlb_entry *e = &v->e[k][at];
@@ -566,6 +568,7 @@ paging_select_view(struct cpu *c)
 	struct tlb_view *v = checks_alignment(c) ? &p->none :
 	    &p->now->view[view_for(c, c->cpl == 3)];
 
+	c->view = v;
 	for (unsigned k = 0; k < TLB_KINDS; k++)
 		c->tlb[k] = v->e[k];
 	blocks_set_space(c, p->space, c->cpl == 3);

@@ -97,6 +97,11 @@ enum { VIEW_KERNEL, VIEW_KERNEL_AC, VIEW_USER, VIEWS };
 struct tlb_view {
 	struct tlb_entry e[TLB_KINDS][TLB_ENTRIES];
 	bool used[TLB_KINDS];	/* anything entered since it was cleared */
+	/* The last page written to that holds code: data beside code is often
+	 * written again (access.c). */
+	struct tlb_entry beside;
+	uint64_t beside_frame;
+	bool beside_known;
 };
 
 /* An empty entry n: the address of a page that has its place in another one.
@@ -117,6 +122,7 @@ struct cpu {
 	struct flags flags;	/* the arithmetic six */
 	int df;			/* +1 or -1 */
 	struct tlb_entry *tlb[TLB_KINDS];	/* of the view in force */
+	struct tlb_view *view;			/* that view */
 	struct cpu_segment seg[SEG_N];	/* SEG_FLAT: base 0 */
 	/* Blocks left to run before the loop looks at requests: set to 1 by
 	 * whatever wants it to look now. */
