@@ -702,14 +702,26 @@ processor_failed(void *opaque, unsigned id, const char *why)
 	board_quit(m->board, 1);
 }
 
+/* From here on there are threads, which the board lock is for. */
+static int
+make_processors(struct machine *m, struct error *err)
+{
+	const struct vcpu_events events = { .shutdown = triple_fault,
+		.failed = processor_failed, .opaque = m };
+	int ret;
+
+	board_lock(m->board);
+	ret = processors_make(m->processors, &events, err);
+	board_unlock(m->board);
+	return ret;
+}
+
 /* --- The machine ------------------------------------------------------------------- */
 
 struct machine *
 machine_new(const struct machine_config *config, struct error *err)
 {
 	struct machine *m = calloc(1, sizeof(*m));
-	const struct vcpu_events events = { .shutdown = triple_fault,
-		.failed = processor_failed, .opaque = m };
 	struct error ignored;
 
 	if (!m) {
@@ -732,7 +744,7 @@ machine_new(const struct machine_config *config, struct error *err)
 	    make_testdevs(m, err) < 0 ||
 	    tell_firmware(m, err) < 0 ||
 	    make_console(m, err) < 0 || close_in(m, err) < 0 ||
-	    processors_make(m->processors, &events, err) < 0) {
+	    make_processors(m, err) < 0) {
 		machine_free(m, &ignored);
 		return NULL;
 	}

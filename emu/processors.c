@@ -252,6 +252,9 @@ processors_free(struct processors *p)
 {
 	if (!p)
 		return;
+	/* No thread is in a chip that goes; but an engine is told that the
+	 * I/O APIC's page is gone, so it goes after. */
+	vcpus_end(p->vcpus);
 	ioapic_free(p->ioapic);
 	i8259_free(p->pic);
 	vcpus_free(p->vcpus);

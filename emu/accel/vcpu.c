@@ -155,7 +155,7 @@ fail:
 }
 
 void
-vcpus_free(struct vcpus *all)
+vcpus_end(struct vcpus *all)
 {
 	if (!all)
 		return;
@@ -167,9 +167,19 @@ vcpus_free(struct vcpus *all)
 	for (unsigned id = 0; id < all->n; id++) {
 		if (all->vcpu[id].started)
 			pthread_join(all->vcpu[id].thread, NULL);
+		all->vcpu[id].started = false;
+	}
+}
+
+void
+vcpus_free(struct vcpus *all)
+{
+	if (!all)
+		return;
+	vcpus_end(all);
+	for (unsigned id = 0; id < all->n; id++)
 		if (all->vcpu[id].cpu)
 			all->engine->free(all->vcpu[id].cpu);
-	}
 	pthread_cond_destroy(&all->changed);
 	pthread_mutex_destroy(&all->lock);
 	free(all);

@@ -31,7 +31,10 @@ struct vcpus *vcpus_new(struct board *, const struct cpu_engine *,
     struct mem *, struct bus *, const struct cpu_model *, unsigned n,
     const struct cpu_apic *apic, const struct vcpu_events *,
     struct error *err);
-void vcpus_free(struct vcpus *);	/* ends the threads; NULL is allowed */
+/* Ends the threads, for good: chips they use can go.  Engines stay, which
+ * follow the memory's layout.  NULL is allowed. */
+void vcpus_end(struct vcpus *);
+void vcpus_free(struct vcpus *);	/* ends them first; NULL is allowed */
 
 void vcpus_hold(struct vcpus *);	/* returns when none runs */
 void vcpus_go(struct vcpus *);

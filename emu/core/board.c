@@ -458,6 +458,7 @@ static int64_t
 loop(struct board *b, struct polled *l)
 {
 	int64_t quit;
+	bool rang;
 	int n;
 
 	for (;;) {
@@ -476,9 +477,14 @@ loop(struct board *b, struct polled *l)
 		atomic_store(&b->asleep, false);
 		if (n > 0 && l->p[0].revents)
 			drain(b->event_fd);
-		if (n > 0 && l->p[1].revents)
+		rang = n > 0 && l->p[1].revents;
+		if (rang)
 			drain(b->timer_fd);
 		board_lock(b);
+		/* It rings once.  Should our clock be a little behind the
+		 * kernel's, nothing is due yet: it has to be told again. */
+		if (rang)
+			b->armed_ns = UINT64_MAX;
 		if (n > 0)
 			run_fds(l);
 	}

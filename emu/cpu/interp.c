@@ -295,8 +295,7 @@ see_requests(struct cpu *c, unsigned req, enum cpu_exit *why)
 		see_written(c);
 	}
 	if (req & CPU_REQ_INIT) {
-		atomic_fetch_and(&c->requests,
-		    ~(CPU_REQ_INIT | CPU_REQ_SIPI));
+		atomic_fetch_and(&c->requests, ~CPU_REQ_INIT);
 		cpu_reset_state(c, true);
 	}
 	if (req & CPU_REQ_SIPI) {
@@ -482,6 +481,10 @@ interp_request(struct cpu *c, unsigned bits)
 {
 	struct interp *s = c->interp;
 
+	/* INIT forgets a SIPI before it; one after it, which may come before
+	 * this processor has seen either, counts. */
+	if (bits & CPU_REQ_INIT)
+		atomic_fetch_and(&c->requests, ~CPU_REQ_SIPI);
 	atomic_fetch_or(&c->requests, bits);
 	pthread_mutex_lock(&s->lock);
 	if (s->sleeps)
@@ -503,7 +506,9 @@ wakes(struct cpu *c)
 
 	if (!(c->eflags & FLAG_IF) || c->waits_for_sipi)
 		req &= ~CPU_REQ_INTR;
-	return req & ~(c->waits_for_sipi ? CPU_REQ_NMI : 0u);
+	if (c->nmi_blocked || c->waits_for_sipi)
+		req &= ~CPU_REQ_NMI;
+	return req;
 }
 
 static void
