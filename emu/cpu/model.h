@@ -61,6 +61,7 @@ enum cpu_extra {
 	X(HYPERVISOR,	"hypervisor",	0x1, 0, 2, 31)		\
 	X(SMEP,		"smep",		0x7, 0, 1, 7)		\
 	X(ERMS,		"erms",		0x7, 0, 1, 9)		\
+	X(ZERO_FCS,	"zero-fcs-fds",	0x7, 0, 1, 13)		\
 	X(UMIP,		"umip",		0x7, 0, 2, 2)		\
 	X(FSRM,		"fsrm",		0x7, 0, 3, 4)		\
 	X(NX,		"nx",		0x80000001, 0, 3, 20)	\
