@@ -4,6 +4,7 @@
  *
  * SDM 2: NOP PAUSE CLFLUSH LFENCE MFENCE SFENCE RDRAND RDSEED.
  */
+#include <sched.h>
 #include <sys/random.h>
 
 #include "cpu/ops.h"
@@ -11,13 +12,22 @@
 
 EXEC(x_nop) { }
 
-/* A processor that spins may wait for one whose thread is not running. */
-EXEC(x_pause)
+/* A processor that spins may wait for one whose thread is not running: after
+ * some turns it makes room. */
+static NOINLINE void
+pause_host(void)
 {
+	static __thread unsigned turns;
+
+	if (++turns % 32 == 0)
+		sched_yield();
 #ifdef __x86_64__
-	__builtin_ia32_pause();
+	else
+		__builtin_ia32_pause();
 #endif
 }
+
+EXEC(x_pause) { pause_host(); }
 
 /* Guest memory is coherent; what is left is that the address may fault. */
 static NOINLINE void
