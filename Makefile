@@ -328,7 +328,9 @@ $(TARGETS): $(B)/tests/%: $(B)/obj/tests/%.o \
 	$(call say,LD,$@)
 	$(link)
 
-ASAN_SUITE := 'san:lib/*' 'san:formats/*' 'san:emu/*' 'san:crash/*' 'san:fuzz/*'
+# Of emu/ the programs: its scripts are for the plain build's tools.
+ASAN_SUITE := 'san:lib/*' 'san:formats/*' 'san:crash/*' 'san:fuzz/*' \
+	$(patsubst tests/%.c,san:%,$(filter tests/emu/%,$(UNIT_SRC)))
 
 # Everything under one closing line: the plain build runs all, the sanitizer
 # build the programs and the corpus, the TSan build what has threads.

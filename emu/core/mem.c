@@ -548,6 +548,16 @@ mem_listen(struct mem *m, const struct mem_listener *l)
 }
 
 void
+mem_unlisten(struct mem *m, const void *opaque)
+{
+	unsigned n = atomic_load(&m->n_listeners);
+
+	for (unsigned i = 0; i < n; i++)
+		if (m->listeners[i].opaque == opaque)
+			m->listeners[i] = (struct mem_listener){ 0 };
+}
+
+void
 mem_show(struct mem *m, void (*line)(void *opaque, const char *text),
     void *opaque)
 {

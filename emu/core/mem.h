@@ -111,6 +111,8 @@ struct mem_listener {
 /* Copied.  Before the processors run; MEM_LISTENERS at most. */
 #define MEM_LISTENERS 16
 void mem_listen(struct mem *, const struct mem_listener *);
+/* The listeners with this opaque hear no more; when nobody calls them. */
+void mem_unlisten(struct mem *, const void *opaque);
 
 /* "info mtree": one line per region. */
 void mem_show(struct mem *, void (*line)(void *opaque, const char *text),

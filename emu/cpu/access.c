@@ -21,8 +21,8 @@ static pthread_mutex_t split_lock = PTHREAD_MUTEX_INITIALIZER;
 static void
 check_linear(struct cpu *c, const struct insn *i, uint64_t lin, unsigned len)
 {
-	if (!cpu_long_mode(c) || (likely(cpu_canonical(lin) &&
-	    cpu_canonical(lin + len - 1) && (int64_t)(lin ^ (lin + len - 1)) >= 0)))
+	if (!cpu_long_mode(c) || likely(cpu_canonical(lin) &&
+	    cpu_canonical(lin + len - 1)))
 		return;
 	if (i && (!(i->flags & INSN_MEM) || ((i->seg == SEG_FLAT ||
 	    i->seg == SEG_SS) && (i->base == RSP || i->base == RBP))))

@@ -574,6 +574,7 @@ interp_free(struct cpu *c)
 {
 	if (!c)
 		return;
+	mem_unlisten(c->mem, c);
 	blocks_free(c);
 	paging_free(c);
 	if (c->interp) {

@@ -237,6 +237,9 @@ uint64_t
 cpu_host_tsc(void)
 {
 #ifdef __x86_64__
+	/* Not before what came before it: guests compare their processors'
+	 * counters (SDM 2, RDTSC). */
+	__builtin_ia32_lfence();
 	return __builtin_ia32_rdtsc();
 #else
 	struct timespec t;
@@ -255,15 +258,34 @@ mono_ns(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-static struct {
+struct moment {
 	uint64_t tsc, ns;
-} since;
+};
+static struct moment since;
+
+/* Both clocks at once: of some readings the one that was interrupted least. */
+static struct moment
+now(void)
+{
+	struct moment best = { 0 };
+	uint64_t least = UINT64_MAX;
+
+	for (unsigned n = 0; n < 5; n++) {
+		uint64_t before = cpu_host_tsc(), ns = mono_ns();
+		uint64_t after = cpu_host_tsc();
+
+		if (after - before < least) {
+			least = after - before;
+			best = (struct moment){ before + least / 2, ns };
+		}
+	}
+	return best;
+}
 
 __attribute__((constructor)) static void
 remember_start(void)
 {
-	since.ns = mono_ns();
-	since.tsc = cpu_host_tsc();
+	since = now();
 }
 
 uint64_t
@@ -277,16 +299,17 @@ cpu_tsc_hz(void)
 {
 #ifdef __x86_64__
 	static _Atomic uint64_t known;
-	uint64_t hz = known, ns, tsc;
+	uint64_t hz = known;
+	struct moment m;
 
 	if (hz)
 		return hz;
 	/* The longer ago the start, the better: 10 ms at least. */
 	do {
-		ns = mono_ns() - since.ns;
-		tsc = cpu_host_tsc() - since.tsc;
-	} while (ns < 10000000);
-	hz = (uint64_t)((unsigned __int128)tsc * 1000000000 / ns);
+		m = now();
+	} while (m.ns - since.ns < 10000000);
+	hz = (uint64_t)((unsigned __int128)(m.tsc - since.tsc) * 1000000000 /
+	    (m.ns - since.ns));
 	hz = (hz + 500) / 1000 * 1000;
 	known = hz;
 	return hz;
