@@ -160,13 +160,6 @@ codemap_has(const struct codemap *m, uint64_t frame)
 	return codemap_lines(m, frame) != 0;
 }
 
-/* Lines of a page that [from, end) touches, 0 <= from < end <= PAGE_SIZE. */
-static uint64_t
-lines_of(uint64_t from, uint64_t end)
-{
-	return UINT64_MAX << from / 64 & UINT64_MAX >> (63 - (end - 1) / 64);
-}
-
 void
 codemap_written(struct codemap *m, uint64_t gpa, uint64_t len,
     void (*hit)(void *opaque, uint64_t frame, uint64_t lines), void *opaque)
@@ -187,8 +180,7 @@ codemap_written(struct codemap *m, uint64_t gpa, uint64_t len,
 		}
 		next = (gpa | (PAGE_SIZE - 1)) + 1;
 		lines = atomic_load(&c->lines[frame % PAGES]) &
-		    lines_of(gpa & (PAGE_SIZE - 1),
-		    (next < end ? next : end) - (frame << PAGE_BITS));
+		    mem_lines(gpa, (next < end ? next : end) - gpa);
 		if (lines)
 			hit(opaque, frame, lines);
 	}

@@ -159,6 +159,16 @@ bool mem_code_add(struct mem *, uint64_t frame, uint64_t lines, unsigned cpu);
 void mem_code_drop(struct mem *, uint64_t frame, unsigned cpu);
 bool mem_has_code(const struct mem *, uint64_t frame);
 uint64_t mem_code_lines(const struct mem *, uint64_t frame);
+/* The lines of its page that [gpa, gpa + len) touches; len not 0, no further
+ * than the page. */
+static inline uint64_t
+mem_lines(uint64_t gpa, uint64_t len)
+{
+	uint64_t off = gpa & (PAGE_SIZE - 1);
+
+	return UINT64_MAX << off / 64 &
+	    UINT64_MAX >> (63 - (off + len - 1) / 64);
+}
 /* To be called before (by processors) or after (DMA) [gpa, gpa + len) changes. */
 void mem_code_write(struct mem *, uint64_t gpa, uint64_t len);
 

@@ -93,15 +93,6 @@ read_at(struct cpu *c, const struct place *p, unsigned size)
 	    cpu_device_read(c, p->gpa, size);
 }
 
-/* Lines of its page that [lin, lin + size) touches. */
-static uint64_t
-lines_at(uint64_t lin, unsigned size)
-{
-	unsigned off = lin & (PAGE_SIZE - 1);
-
-	return 1ull << off / 64 | 1ull << (off + size - 1) / 64;
-}
-
 /*
  * Another processor may have begun to decode a line while it was written to:
  * it claims the line and then reads, we write and then look again, so one of
@@ -111,7 +102,7 @@ static void
 code_came(struct cpu *c, uint64_t gpa, unsigned size)
 {
 	atomic_thread_fence(memory_order_seq_cst);
-	if (mem_code_lines(c->mem, gpa >> PAGE_BITS) & lines_at(gpa, size))
+	if (mem_code_lines(c->mem, gpa >> PAGE_BITS) & mem_lines(gpa, size))
 		mem_code_write(c->mem, gpa, size);
 }
 
@@ -223,7 +214,7 @@ store_beside(struct cpu *c, uint64_t lin, unsigned size, uint64_t v)
 	if (!t->beside_known || lin - t->beside.page > PAGE_SIZE - size)
 		return false;
 	lines = mem_code_lines(c->mem, t->beside_frame);
-	if (!lines || (lines & lines_at(lin, size)))
+	if (!lines || (lines & mem_lines(lin, size)))
 		return false;
 	memcpy((void *)(uintptr_t)(lin + t->beside.add), &v, size);
 	code_came(c, t->beside_frame << PAGE_BITS | (lin & (PAGE_SIZE - 1)),

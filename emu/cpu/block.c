@@ -296,15 +296,6 @@ terminate(struct block *b, bool ends)
 	t->run = ends ? x_block_loop : x_block_next;
 }
 
-static uint64_t
-lines_of(uint64_t from, unsigned bytes)
-{
-	unsigned first = (from & (PAGE_SIZE - 1)) / 64;
-	unsigned last = ((from & (PAGE_SIZE - 1)) + bytes - 1) / 64;
-
-	return (~0ull >> (63 - last)) & (~0ull << first);
-}
-
 /* Room for the largest block and its frame, before anything is read. */
 static void
 make_room(struct cpu *c)
@@ -358,7 +349,7 @@ claim_lines(struct cpu *c, struct block *m, unsigned at)
 
 	if (m->rom || at >= PAGE_SIZE)
 		return;
-	lines = lines_of(at, PAGE_SIZE - at < 15 ? PAGE_SIZE - at : 15);
+	lines = mem_lines(at, PAGE_SIZE - at < 15 ? PAGE_SIZE - at : 15);
 	if (!(lines & ~m->lines))
 		return;
 	if (mem_code_add(c->mem, m->frame, lines, c->id))
@@ -430,7 +421,7 @@ make(struct cpu *c, const struct code_page *page, uint64_t lin, uint32_t key)
 	if (log_on(LOG_IN_ASM))
 		tell_code(m, lin, key);
 	if (!m->rom)
-		m->lines = lines_of(off, m->bytes);
+		m->lines = mem_lines(off, m->bytes);
 	terminate(m, ends);
 	bind(m);
 	b = place(c, m);
