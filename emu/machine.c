@@ -764,12 +764,6 @@ machine_run(struct machine *m)
 	return code;
 }
 
-void
-machine_quit(struct machine *m, int code)
-{
-	board_quit(m->board, code);
-}
-
 /* Disks first: what they have under way uses memory and controllers. */
 int
 machine_free(struct machine *m, struct error *err)

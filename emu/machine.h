@@ -147,13 +147,11 @@ void machine_defaults(struct machine_config *);
 
 /* The images are the machine's also when this fails. */
 struct machine *machine_new(const struct machine_config *, struct error *err);
-/* Until power off, machine_quit() or a fatal error; the exit code. */
+/* Until power off, a signal, the monitor's quit or a fatal error; the exit code. */
 int machine_run(struct machine *);
 /* Flushes and closes the disks; the first error of them. */
 int machine_free(struct machine *, struct error *err);	/* NULL is allowed */
 
-/* Any thread. */
-void machine_quit(struct machine *, int code);
 /* Lock held: as the buttons of a PC; running or stopped. */
 void machine_reset(struct machine *);
 void machine_power_button(struct machine *);

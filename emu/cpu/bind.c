@@ -64,15 +64,6 @@ choose(struct insn *i, const struct bind *b)
 	return run ? run : generic[i->id];
 }
 
-cpu_exec *
-cpu_bind(struct insn *i, const struct insn *next)
-{
-	struct bind b = { .next = next };
-
-	pthread_once(&once, enter_all);
-	return choose(i, &b);
-}
-
 /* Cannot fault, does not end the block. */
 static bool
 is_pure(const struct insn *i)

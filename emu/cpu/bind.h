@@ -14,10 +14,6 @@
  */
 void bind_block(struct insn *, unsigned n, bool flat);
 
-/* One instruction by itself: its handler of all forms, or one for its form
- * that needs no flat stack; next may be NULL. */
-cpu_exec *cpu_bind(struct insn *, const struct insn *next);
-
 /* The handler of all forms. */
 cpu_exec *bind_generic(const struct insn *);
 

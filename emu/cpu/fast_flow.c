@@ -244,14 +244,6 @@ pick_ret(const struct insn *i, const struct bind *b)
 	return i->size == 8 ? ret8 : ret4;
 }
 
-static cpu_exec *
-pick_none(const struct insn *i, const struct bind *b)
-{
-	return NULL;
-}
-
-/* The last entries have no forms of their own.  They are named because bind.c
- * refers to handlers weakly, which takes no file out of an archive. */
 const struct fast fast_flow[] = {
 	{ x_jcc, pick_jcc, false },
 	{ x_jmp, pick_jmp, false },
@@ -260,7 +252,5 @@ const struct fast fast_flow[] = {
 	{ x_leave, pick_leave, false },
 	{ x_call, pick_call, false },
 	{ x_ret, pick_ret, false },
-	{ x_movs, pick_none, false },
-	{ x_in, pick_none, false },
 	{ NULL }
 };

@@ -329,7 +329,6 @@ enum access { ACCESS_READ = TLB_READ, ACCESS_WRITE = TLB_WRITE,
 struct want {
 	enum access kind;
 	bool user;
-	bool peek;		/* no A and D bits, no faults */
 };
 
 static uint8_t *
@@ -471,23 +470,21 @@ again:
 	*global = (e & PTE_G) && (c->cr4 & CR4_PGE);
 	if (e & PTE_D)
 		rights |= W_DIRTY;
-	if (!w->peek && refused(c, w, rights))
+	if (refused(c, w, rights))
 		return WALK_FAULT | code;
-	if (!w->peek) {
-		for (unsigned n = top; n >= level; n--) {
-			uint64_t bits = PTE_A;
+	for (unsigned n = top; n >= level; n--) {
+		uint64_t bits = PTE_A;
 
-			if (n == level && w->kind == ACCESS_WRITE)
-				bits |= PTE_D;
-			if ((seen[n] & bits) != bits &&
-			    !entry_set(c, where[n], size, seen[n], bits)) {
-				code &= ~PF_P;
-				goto again;
-			}
+		if (n == level && w->kind == ACCESS_WRITE)
+			bits |= PTE_D;
+		if ((seen[n] & bits) != bits &&
+		    !entry_set(c, where[n], size, seen[n], bits)) {
+			code &= ~PF_P;
+			goto again;
 		}
-		if (w->kind == ACCESS_WRITE)
-			rights |= W_DIRTY;
 	}
+	if (w->kind == ACCESS_WRITE)
+		rights |= W_DIRTY;
 	*result = page | (lin & ((1ull << page_bits) - 1) & ~(PAGE_SIZE - 1)) |
 	    rights;
 	return 0;
@@ -628,7 +625,7 @@ struct place
 paging_place(struct cpu *c, const struct insn *i, uint64_t lin, int kind,
     bool user)
 {
-	struct want w = { kind, user, false };
+	struct want w = { kind, user };
 	uint64_t pte;
 	uint32_t code = look_up(c, lin, &w, &pte);
 	struct mem_page mp;
@@ -689,7 +686,7 @@ fetch_from(struct cpu *c, const struct code_page *page, uint64_t lin,
 unsigned
 paging_fetch_bytes(struct cpu *c, uint64_t lin, uint8_t *buf, unsigned n)
 {
-	struct want w = { ACCESS_EXEC, c->cpl == 3, false };
+	struct want w = { ACCESS_EXEC, c->cpl == 3 };
 	unsigned first = PAGE_SIZE - (lin & (PAGE_SIZE - 1));
 	struct code_page page = paging_fetch(c, lin);
 	uint64_t next = paging_next_page(c, lin), pte;
@@ -706,23 +703,6 @@ paging_fetch_bytes(struct cpu *c, uint64_t lin, uint8_t *buf, unsigned n)
 	page = paging_fetch(c, next);
 	fetch_from(c, &page, next, buf + first, n - first);
 	return n;
-}
-
-bool
-paging_translate(struct cpu *c, uint64_t lin, uint64_t *gpa)
-{
-	struct want w = { ACCESS_READ, false, true };
-	uint64_t pte;
-	bool global, large;
-
-	if (!(c->cr0 & CR0_PG)) {
-		*gpa = (uint32_t)lin;
-		return true;
-	}
-	if (walk(c, lin, &w, &pte, &global, &large))
-		return false;
-	*gpa = (pte & ADDRESS_MASK) | (lin & (PAGE_SIZE - 1));
-	return true;
 }
 
 /* Some processor decoded code of this frame: it must not be written without

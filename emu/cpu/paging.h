@@ -76,7 +76,5 @@ struct code_page paging_fetch(struct cpu *, uint64_t lin);
 unsigned paging_fetch_bytes(struct cpu *, uint64_t lin, uint8_t *buf,
     unsigned n);
 
-/* For debuggers and the monitor: no fault, no A or D bits; false: not mapped. */
-bool paging_translate(struct cpu *, uint64_t lin, uint64_t *gpa);
 
 #endif

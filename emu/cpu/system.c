@@ -18,8 +18,8 @@
 
 /* --- Control registers ------------------------------------------------------------------ */
 
-void
-cpu_write_cr0(struct cpu *c, const struct insn *i, uint64_t v)
+static void
+write_cr0(struct cpu *c, const struct insn *i, uint64_t v)
 {
 	uint64_t known = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE |
 	    CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
@@ -59,8 +59,8 @@ cpu_write_cr0(struct cpu *c, const struct insn *i, uint64_t v)
 	cpu_mode_changed(c);
 }
 
-void
-cpu_write_cr3(struct cpu *c, const struct insn *i, uint64_t v)
+static void
+write_cr3(struct cpu *c, const struct insn *i, uint64_t v)
 {
 	bool keep = (c->cr4 & CR4_PCIDE) && (v >> 63);
 
@@ -91,8 +91,8 @@ cr4_known(const struct cpu *c)
 	    IF_EXTRA(SMEP, CR4_SMEP) | IF_FEATURE(SMAP, CR4_SMAP);
 }
 
-void
-cpu_write_cr4(struct cpu *c, const struct insn *i, uint64_t v)
+static void
+write_cr4(struct cpu *c, const struct insn *i, uint64_t v)
 {
 	uint64_t old = c->cr4;
 
@@ -133,10 +133,10 @@ mov_cr(struct cpu *c, const struct insn *i)
 	}
 	v = opd_get(c, i, 1, i->opd[1].size);
 	switch (n) {
-	case 0: cpu_write_cr0(c, i, v); break;
+	case 0: write_cr0(c, i, v); break;
 	case 2: c->cr2 = v; break;
-	case 3: cpu_write_cr3(c, i, v); break;
-	case 4: cpu_write_cr4(c, i, v); break;
+	case 3: write_cr3(c, i, v); break;
+	case 4: write_cr4(c, i, v); break;
 	default:
 		if (v >> 4)
 			cpu_gp(c, i, 0);
@@ -211,7 +211,7 @@ EXEC(x_lmsw)
 	cpu_need_cpl0(c, i);
 	v = opd_get(c, i, 0, i->opd[0].size) & 15;
 	/* cannot leave protected mode */
-	cpu_write_cr0(c, i, (c->cr0 & ~14ull) | v);
+	write_cr0(c, i, (c->cr0 & ~14ull) | v);
 }
 
 /* --- Descriptor tables ------------------------------------------------------------------- */

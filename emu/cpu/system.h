@@ -15,11 +15,6 @@ cpu_need_cpl0(struct cpu *c, const struct insn *i)
 		cpu_gp(c, i, 0);
 }
 
-/* MOV to a control register with its checks and consequences. */
-void cpu_write_cr0(struct cpu *, const struct insn *, uint64_t v);
-void cpu_write_cr3(struct cpu *, const struct insn *, uint64_t v);
-void cpu_write_cr4(struct cpu *, const struct insn *, uint64_t v);
-
 /* False: there is no such register, or the value is refused (#GP). */
 bool msr_read(struct cpu *, uint32_t msr, uint64_t *v);
 bool msr_write(struct cpu *, uint32_t msr, uint64_t v);

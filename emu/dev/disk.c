@@ -514,8 +514,3 @@ bool disk_discards(const struct disk *d)
 {
 	return d->discard;
 }
-
-const char *disk_id(const struct disk *d)
-{
-	return d->id;
-}

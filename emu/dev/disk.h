@@ -51,7 +51,6 @@ uint64_t disk_size(const struct disk *);	/* bytes; 0: no medium */
 bool disk_read_only(const struct disk *);
 bool disk_has_medium(const struct disk *);
 bool disk_discards(const struct disk *);	/* discards do something */
-const char *disk_id(const struct disk *);
 
 /* Board lock held.  done() comes later, never from within. */
 void disk_submit(struct disk *, struct disk_req *);

@@ -349,13 +349,6 @@ void elem_written(struct virtio_elem *e, uint64_t off, uint64_t len)
 
 /* ---- the device */
 
-void virtio_config_changed(struct virtio *v)
-{
-	v->config_generation++;
-	if (v->status & VIRTIO_DRIVER_OK)
-		v->interrupt(v, NULL);
-}
-
 /* 2.1.2: the driver is told, and has to reset. */
 void virtio_break(struct virtio *v)
 {

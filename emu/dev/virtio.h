@@ -95,7 +95,7 @@ struct virtio {
 	struct board *board;
 	struct mem *mem;
 	uint64_t offered, features;	/* features: what the driver took */
-	uint8_t status, config_generation;
+	uint8_t status;
 	bool broken;
 	bool resetting;			/* chains of before are still out */
 	unsigned generation, out;
@@ -141,8 +141,6 @@ bool elem_iov(struct virtio_elem *, bool in, uint64_t off, uint64_t len,
 /* In bytes were written through elem_iov(). */
 void elem_written(struct virtio_elem *, uint64_t off, uint64_t len);
 
-/* Configuration bytes changed: tells the driver. */
-void virtio_config_changed(struct virtio *);
 void virtio_break(struct virtio *);
 
 /* ---- for transports */

@@ -255,7 +255,7 @@ static uint32_t common_read(struct virtio_pci *p, uint64_t off)
 		return p->v.resetting && !p->v.status ?
 		    p->status_before : p->v.status;
 	case GENERATION:
-		return p->v.config_generation;
+		return 0;	/* the configuration never changes */
 	case QUEUE_SELECT:
 		return p->selected;
 	}
