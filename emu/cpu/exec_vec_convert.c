@@ -144,16 +144,6 @@ int_quick(struct cpu *c, const struct insn *i, unsigned n,
 	return true;
 }
 
-#define QUICK(name, suffix, call)					\
-	static void							\
-	name##_##suffix(struct cpu *c, const struct insn *i)		\
-	{								\
-		if (unlikely(!(call))) {				\
-			x_##name(c, i);					\
-			return;						\
-		}							\
-		CPU_NEXT(c, i);						\
-	}
 #define CVT_INT(name, n)						\
 	static __attribute__((noinline)) void				\
 	slow_##name(struct cpu *c, const struct insn *i)		\
@@ -161,10 +151,10 @@ int_quick(struct cpu *c, const struct insn *i, unsigned n,
 		cvtx2si(c, i, n, to_##name);				\
 	}								\
 	EXEC(x_##name) { slow_##name(c, i); }				\
-	QUICK(name, gr, int_quick(c, i, n, to_##name, VF_SSE, VF_GR))	\
-	QUICK(name, gm, int_quick(c, i, n, to_##name, VF_SSE, VF_GM))	\
-	QUICK(name, vgr, int_quick(c, i, n, to_##name, VF_VEX, VF_GR))	\
-	QUICK(name, vgm, int_quick(c, i, n, to_##name, VF_VEX, VF_GM))
+	VEC_QUICK(name, gr, int_quick(c, i, n, to_##name, VF_SSE, VF_GR))	\
+	VEC_QUICK(name, gm, int_quick(c, i, n, to_##name, VF_SSE, VF_GM))	\
+	VEC_QUICK(name, vgr, int_quick(c, i, n, to_##name, VF_VEX, VF_GR))	\
+	VEC_QUICK(name, vgm, int_quick(c, i, n, to_##name, VF_VEX, VF_GM))
 #define INT_FORMS(name)							\
 	{ x_##name, {							\
 	    { [VF_GR] = name##_gr, [VF_GM] = name##_gm },		\
@@ -204,10 +194,10 @@ from_quick(struct cpu *c, const struct insn *i, bool is_double, int width,
 	return true;
 }
 #define FROM_INT(name, is_double)					\
-	QUICK(name, rg, from_quick(c, i, is_double, VF_SSE, VF_RG))	\
-	QUICK(name, rm, from_quick(c, i, is_double, VF_SSE, VF_RM))	\
-	QUICK(name, vrg, from_quick(c, i, is_double, VF_VEX, VF_RG))	\
-	QUICK(name, vrm, from_quick(c, i, is_double, VF_VEX, VF_RM))
+	VEC_QUICK(name, rg, from_quick(c, i, is_double, VF_SSE, VF_RG))	\
+	VEC_QUICK(name, rm, from_quick(c, i, is_double, VF_SSE, VF_RM))	\
+	VEC_QUICK(name, vrg, from_quick(c, i, is_double, VF_VEX, VF_RG))	\
+	VEC_QUICK(name, vrm, from_quick(c, i, is_double, VF_VEX, VF_RM))
 #define FROM_FORMS(name)						\
 	{ x_##name, {							\
 	    { [VF_RG] = name##_rg, [VF_RM] = name##_rm },		\

@@ -9,14 +9,11 @@
  */
 #include "cpu/vec.h"
 
-#define KERNEL(name)							\
-	VEC_INLINE __m128i						\
-	k_##name(__m128i a, __m128i b, unsigned imm)
 
 /* --- By SSE2 ------------------------------------------------------------- */
 
 #define SSE2(name, intrinsic)						\
-	KERNEL(name) { return intrinsic(a, b); }			\
+	VEC_KERNEL(name) { return intrinsic(a, b); }			\
 	VEC_OP(name, 0, k_##name)
 
 SSE2(paddb, _mm_add_epi8)
@@ -62,7 +59,7 @@ SSE2(pxor, _mm_xor_si128)
 
 /* The instruction, or per element k of a.n, b.n: r.n[k] = expr. */
 #define NEWER(name, host, member, count, expr)				\
-	KERNEL(name)							\
+	VEC_KERNEL(name)							\
 	{								\
 		union vec x = { a }, y = { b }, r;			\
 		unsigned k;						\
@@ -110,7 +107,7 @@ NEWER_OP(pcmpgtq, HOST_SSE42, q, 2, x.sq[k] > y.sq[k] ? ~0ull : 0)
 
 /* One source. */
 #define NEWER_UNARY(name, host, member, count, expr)			\
-	KERNEL(name)							\
+	VEC_KERNEL(name)							\
 	{								\
 		union vec y = { b }, r;					\
 		unsigned k;						\
@@ -135,7 +132,7 @@ VEC_OP(pabsw, VC_UNARY, k_pabsw)
 VEC_OP(pabsd, VC_UNARY, k_pabsd)
 
 /* The least of eight words, and where it is. */
-KERNEL(phminposuw)
+VEC_KERNEL(phminposuw)
 {
 	union vec y = { b }, r = { _mm_setzero_si128() };
 	unsigned k;
@@ -344,7 +341,7 @@ EXEC(x_psrldq) { psxldq(c, i, false); }
 
 /* Each element by its own count (AVX2); counts too large clear. */
 #define SHIFT_EACH(name, member, count, expr)				\
-	KERNEL(name)							\
+	VEC_KERNEL(name)							\
 	{								\
 		union vec x = { a }, y = { b }, r;			\
 		unsigned k;						\

@@ -54,18 +54,8 @@ move_quick(struct cpu *c, const struct insn *i, bool aligned, int width,
 	return true;
 }
 
-#define QUICK(name, suffix, call)					\
-	static void							\
-	name##_##suffix(struct cpu *c, const struct insn *i)		\
-	{								\
-		if (unlikely(!(call))) {				\
-			x_##name(c, i);					\
-			return;						\
-		}							\
-		CPU_NEXT(c, i);						\
-	}
 #define MOVE_QUICK(name, suffix, aligned, width, kind)			\
-	QUICK(name, suffix, move_quick(c, i, aligned, width, kind))
+	VEC_QUICK(name, suffix, move_quick(c, i, aligned, width, kind))
 #define MOVE(name, aligned)						\
 	EXEC(x_##name) { move(c, i, aligned); }				\
 	MOVE_QUICK(name, rr, aligned, VF_SSE, VF_RR)			\
@@ -147,10 +137,10 @@ scalar_quick(struct cpu *c, const struct insn *i, unsigned n, int width,
 }
 #define SCALAR(name, n)							\
 	EXEC(x_##name) { move_scalar(c, i, n); }			\
-	QUICK(name, rm, scalar_quick(c, i, n, VF_SSE, VF_RM))		\
-	QUICK(name, mr, scalar_quick(c, i, n, VF_SSE, VF_MR))		\
-	QUICK(name, vrm, scalar_quick(c, i, n, VF_VEX, VF_RM))		\
-	QUICK(name, vmr, scalar_quick(c, i, n, VF_VEX, VF_MR))
+	VEC_QUICK(name, rm, scalar_quick(c, i, n, VF_SSE, VF_RM))		\
+	VEC_QUICK(name, mr, scalar_quick(c, i, n, VF_SSE, VF_MR))		\
+	VEC_QUICK(name, vrm, scalar_quick(c, i, n, VF_VEX, VF_RM))		\
+	VEC_QUICK(name, vmr, scalar_quick(c, i, n, VF_VEX, VF_MR))
 #define SCALAR_FORMS(name)						\
 	{ x_##name, { { NULL, name##_rm, name##_mr },			\
 	    { NULL, name##_vrm, name##_vmr },				\
@@ -232,18 +222,18 @@ low_quick(struct cpu *c, const struct insn *i, unsigned n, int width,
 	return true;
 }
 #define LOW(name, n)							\
-	QUICK(name, rm, scalar_quick(c, i, n, VF_SSE, VF_RM))		\
-	QUICK(name, mr, scalar_quick(c, i, n, VF_SSE, VF_MR))		\
-	QUICK(name, rg, low_quick(c, i, n, VF_SSE, VF_RG))		\
-	QUICK(name, gr, low_quick(c, i, n, VF_SSE, VF_GR))		\
-	QUICK(name, vrm, scalar_quick(c, i, n, VF_VEX, VF_RM))		\
-	QUICK(name, vmr, scalar_quick(c, i, n, VF_VEX, VF_MR))		\
-	QUICK(name, vrg, low_quick(c, i, n, VF_VEX, VF_RG))		\
-	QUICK(name, vgr, low_quick(c, i, n, VF_VEX, VF_GR))
+	VEC_QUICK(name, rm, scalar_quick(c, i, n, VF_SSE, VF_RM))		\
+	VEC_QUICK(name, mr, scalar_quick(c, i, n, VF_SSE, VF_MR))		\
+	VEC_QUICK(name, rg, low_quick(c, i, n, VF_SSE, VF_RG))		\
+	VEC_QUICK(name, gr, low_quick(c, i, n, VF_SSE, VF_GR))		\
+	VEC_QUICK(name, vrm, scalar_quick(c, i, n, VF_VEX, VF_RM))		\
+	VEC_QUICK(name, vmr, scalar_quick(c, i, n, VF_VEX, VF_MR))		\
+	VEC_QUICK(name, vrg, low_quick(c, i, n, VF_VEX, VF_RG))		\
+	VEC_QUICK(name, vgr, low_quick(c, i, n, VF_VEX, VF_GR))
 LOW(movd, 4)
 LOW(movq, 8)
-QUICK(movq, rr, low_quick(c, i, 8, VF_SSE, VF_RR))
-QUICK(movq, vrr, low_quick(c, i, 8, VF_VEX, VF_RR))
+VEC_QUICK(movq, rr, low_quick(c, i, 8, VF_SSE, VF_RR))
+VEC_QUICK(movq, vrr, low_quick(c, i, 8, VF_VEX, VF_RR))
 
 /* --- Halves -------------------------------------------------------------- */
 
@@ -381,9 +371,9 @@ pmovmskb_quick(struct cpu *c, const struct insn *i, int width)
 	    (width == VF_YMM ? mask_b(p + 16) << 16 : 0));
 	return true;
 }
-QUICK(pmovmskb, gr, pmovmskb_quick(c, i, VF_SSE))
-QUICK(pmovmskb, vgr, pmovmskb_quick(c, i, VF_VEX))
-QUICK(pmovmskb, ygr, pmovmskb_quick(c, i, VF_YMM))
+VEC_QUICK(pmovmskb, gr, pmovmskb_quick(c, i, VF_SSE))
+VEC_QUICK(pmovmskb, vgr, pmovmskb_quick(c, i, VF_VEX))
+VEC_QUICK(pmovmskb, ygr, pmovmskb_quick(c, i, VF_YMM))
 
 /* --- Under a mask -------------------------------------------------------- */
 

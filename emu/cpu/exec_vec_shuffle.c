@@ -5,9 +5,6 @@
  */
 #include "cpu/vec.h"
 
-#define KERNEL(name)							\
-	VEC_INLINE __m128i						\
-	k_##name(__m128i a, __m128i b, unsigned imm)
 #define MMX_KERNEL(name)						\
 	VEC_INLINE __m128i						\
 	mmx_##name(__m128i a, __m128i b, unsigned imm)
@@ -15,12 +12,12 @@
 /* --- Unpack and pack ----------------------------------------------------- */
 
 #define UNPACK_LOW(name, intrinsic)					\
-	KERNEL(name) { return intrinsic(a, b); }			\
+	VEC_KERNEL(name) { return intrinsic(a, b); }			\
 	VEC_OP(name, 0, k_##name)
 /* The high halves of 8 bytes are the upper half of what the low unpack makes
  * of 16. */
 #define UNPACK_HIGH(name, intrinsic, low)				\
-	KERNEL(name) { return intrinsic(a, b); }			\
+	VEC_KERNEL(name) { return intrinsic(a, b); }			\
 	MMX_KERNEL(name) { return _mm_srli_si128(low(a, b), 8); }	\
 	VEC_OP_MMX(name, 0, k_##name, mmx_##name)
 UNPACK_LOW(punpcklbw, _mm_unpacklo_epi8)
@@ -37,7 +34,7 @@ UNPACK_LOW(unpcklpd, _mm_unpacklo_epi64)
 UNPACK_LOW(unpckhpd, _mm_unpackhi_epi64)
 
 #define PACK(name, intrinsic)						\
-	KERNEL(name) { return intrinsic(a, b); }			\
+	VEC_KERNEL(name) { return intrinsic(a, b); }			\
 	MMX_KERNEL(name)						\
 	{								\
 		a = _mm_unpacklo_epi64(a, b);				\
@@ -48,7 +45,7 @@ PACK(packsswb, _mm_packs_epi16)
 PACK(packssdw, _mm_packs_epi32)
 PACK(packuswb, _mm_packus_epi16)
 
-KERNEL(packusdw)
+VEC_KERNEL(packusdw)
 {
 	union vec x = { a }, y = { b }, r;
 	unsigned k;
@@ -100,7 +97,7 @@ take(__m128i v, const uint8_t *row)
 }
 
 /* Without SSSE3 elements are picked one by one. */
-KERNEL(pshufd)
+VEC_KERNEL(pshufd)
 {
 	union vec y = { b };
 
@@ -111,7 +108,7 @@ KERNEL(pshufd)
 }
 VEC_OP(pshufd, VC_UNARY, k_pshufd)
 
-KERNEL(shufps)
+VEC_KERNEL(shufps)
 {
 	union vec x = { a }, y = { b };
 
@@ -124,7 +121,7 @@ KERNEL(shufps)
 }
 VEC_OP(shufps, 0, k_shufps)
 
-KERNEL(pshuflw)
+VEC_KERNEL(pshuflw)
 {
 	union vec y = { b }, r = { b };
 
@@ -136,7 +133,7 @@ KERNEL(pshuflw)
 	r.w[3] = y.w[imm >> 6 & 3];
 	return r.v;
 }
-KERNEL(pshufhw)
+VEC_KERNEL(pshufhw)
 {
 	union vec y = { b }, r = { b };
 
@@ -179,7 +176,7 @@ shufpd(struct cpu *c, const struct insn *i)
 }
 EXEC(x_shufpd) { shufpd(c, i); }
 
-KERNEL(pshufb)
+VEC_KERNEL(pshufb)
 {
 	union vec x = { a }, y = { b }, r;
 	unsigned k;
@@ -200,7 +197,7 @@ MMX_KERNEL(pshufb)
 VEC_OP_MMX(pshufb, 0, k_pshufb, mmx_pshufb)
 
 /* Bytes from imm8 on of b with a above it, zeros above that. */
-KERNEL(palignr)
+VEC_KERNEL(palignr)
 {
 	uint8_t buf[48];
 
@@ -226,8 +223,8 @@ MMX_KERNEL(palignr)
 }
 VEC_OP_MMX(palignr, 0, k_palignr, mmx_palignr)
 
-KERNEL(movsldup) { return _mm_shuffle_epi32(b, 0xa0); }
-KERNEL(movshdup) { return _mm_shuffle_epi32(b, 0xf5); }
+VEC_KERNEL(movsldup) { return _mm_shuffle_epi32(b, 0xa0); }
+VEC_KERNEL(movshdup) { return _mm_shuffle_epi32(b, 0xf5); }
 VEC_OP(movsldup, VC_UNARY, k_movsldup)
 VEC_OP(movshdup, VC_UNARY, k_movshdup)
 

@@ -460,4 +460,21 @@ vec_quick(struct cpu *c, const struct insn *i, unsigned class, vec_kernel *k,
 	{ x_##name, { { name##_rr, name##_rm }, { name##_vrr, name##_vrm }, \
 	    { name##_yrr, name##_yrm } } },
 
+/* A value of 16 bytes from two and an immediate: what VEC_OP makes handlers of. */
+#define VEC_KERNEL(name)							\
+	VEC_INLINE __m128i						\
+	k_##name(__m128i a, __m128i b, unsigned imm)
+
+/* A handler for one form: tries the short way, else runs the one of all forms. */
+#define VEC_QUICK(name, suffix, call)					\
+	static void							\
+	name##_##suffix(struct cpu *c, const struct insn *i)		\
+	{								\
+		if (unlikely(!(call))) {				\
+			x_##name(c, i);					\
+			return;						\
+		}							\
+		CPU_NEXT(c, i);						\
+	}
+
 #endif
