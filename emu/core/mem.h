@@ -169,7 +169,7 @@ mem_lines(uint64_t gpa, uint64_t len)
 	return UINT64_MAX << off / 64 &
 	    UINT64_MAX >> (63 - (off + len - 1) / 64);
 }
-/* To be called before (by processors) or after (DMA) [gpa, gpa + len) changes. */
+/* [gpa, gpa + len) was written to, or is about to be. */
 void mem_code_write(struct mem *, uint64_t gpa, uint64_t len);
 
 #endif

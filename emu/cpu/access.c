@@ -94,12 +94,12 @@ read_at(struct cpu *c, const struct place *p, unsigned size)
 }
 
 /*
- * Another processor may have begun to decode a line while it was written to:
- * it claims the line and then reads, we write and then look again, so one of
- * the two sees the other.
+ * After a write: who decoded these bytes drops it.  Another processor may have
+ * begun to decode them meanwhile: it claims the line and then reads, we write
+ * and then look, so one of the two sees the other.
  */
 static void
-code_came(struct cpu *c, uint64_t gpa, unsigned size)
+tell_code(struct cpu *c, uint64_t gpa, unsigned size)
 {
 	atomic_thread_fence(memory_order_seq_cst);
 	if (mem_code_lines(c->mem, gpa >> PAGE_BITS) & mem_lines(gpa, size))
@@ -110,10 +110,8 @@ static void
 write_at(struct cpu *c, const struct place *p, unsigned size, uint64_t v)
 {
 	if (p->kind == MEM_RAM) {
-		if (mem_has_code(c->mem, p->gpa >> PAGE_BITS))
-			mem_code_write(c->mem, p->gpa, size);
 		memcpy(p->host, &v, size);
-		code_came(c, p->gpa, size);
+		tell_code(c, p->gpa, size);
 	} else if (!p->host) {
 		device_write(c, p->gpa, size, v);
 	}
@@ -217,7 +215,7 @@ store_beside(struct cpu *c, uint64_t lin, unsigned size, uint64_t v)
 	if (!lines || (lines & mem_lines(lin, size)))
 		return false;
 	memcpy((void *)(uintptr_t)(lin + t->beside.add), &v, size);
-	code_came(c, t->beside_frame << PAGE_BITS | (lin & (PAGE_SIZE - 1)),
+	tell_code(c, t->beside_frame << PAGE_BITS | (lin & (PAGE_SIZE - 1)),
 	    size);
 	return true;
 }

@@ -151,15 +151,23 @@ cpu_jump_direct(struct cpu *c, const struct insn *i)
 		jump_far(c, i, rip, i->imm, (void *)&i->disp);
 }
 
+/* The next instruction's; IP wraps at 64 KiB, beyond another limit the fetch
+ * faults. */
+static uint64_t
+next_rip(const struct cpu *c, const struct insn *i)
+{
+	uint64_t rip = insn_next_rip(c, i);
+
+	return c->bits == DECODE_16 && c->seg[SEG_CS].limit == 0xffff ?
+	    rip & 0xffff : rip;
+}
+
 void
 cpu_jump_next(struct cpu *c, const struct insn *i)
 {
-	uint64_t delta = i->pos + i->len, rip = c->gpr[REG_BLOCK] + delta;
+	uint64_t delta = i->pos + i->len, rip = next_rip(c, i);
 	struct block *b = chain_next(i);
 
-	if (c->bits != DECODE_64 && !c->flat && c->bits == DECODE_16 &&
-	    c->seg[SEG_CS].limit == 0xffff)
-		rip &= 0xffff;	/* IP wraps; beyond a limit the fetch faults */
 	if (b && c->fuel > 0 && rip - c->gpr[REG_BLOCK] == delta &&
 	    within_limit(c, b, rip) && --c->fuel > 0)
 		block_enter(c, b, rip);
@@ -188,11 +196,7 @@ x_block_next(struct cpu *c, const struct insn *i)
 void
 x_block_loop(struct cpu *c, const struct insn *i)
 {
-	uint64_t rip = insn_next_rip(c, i);
-
-	if (c->bits == DECODE_16 && c->seg[SEG_CS].limit == 0xffff)
-		rip &= 0xffff;
-	block_leave(c, NULL, rip);
+	block_leave(c, NULL, next_rip(c, i));
 }
 
 /* --- Modes ---------------------------------------------------------------------------- */
